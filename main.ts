@@ -24,6 +24,8 @@ import {
   permissionsOf,
   type WorkerCommand,
 } from "./lib/configuration/permissions.ts";
+import { completionOf, shellOf } from "./lib/command_line/completion.ts";
+import { manPage } from "./lib/command_line/man_page.ts";
 import {
   EXIT,
   explainError,
@@ -44,8 +46,10 @@ async function main(args: readonly string[]): Promise<number> {
     return EXIT.done;
   }
   const { command, options } = call;
-  if (command !== "version") return await launch(command, options);
-  print(options.json ? JSON.stringify({ version: VERSION }) : VERSION);
+  if (command === "version") print(options.json ? JSON.stringify({ version: VERSION }) : VERSION);
+  else if (command === "completion") print(completionOf(shellOf(options.types)).trimEnd());
+  else if (command === "man") print(manPage().trimEnd());
+  else return await launch(command, options);
   return EXIT.done;
 }
 

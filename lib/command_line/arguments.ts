@@ -7,6 +7,8 @@ import {
   type CommandSpec,
   commandsWith,
   COMMON_OPTIONS,
+  LIST_COLUMNS,
+  type ListColumn,
   longName,
   type OptionName,
   OPTIONS,
@@ -79,6 +81,14 @@ export interface Options {
     readonly talosVersion: TalosVersion | undefined;
     /** Export the configured VMs instead of those on the NAS. */
     readonly planned: boolean;
+  };
+  /** Options of `inventory`. */
+  readonly inventory: { readonly list: boolean; readonly host: string | undefined };
+  /** Options of `list`. */
+  readonly list: {
+    /** TrueNAS's state: `RUNNING`. */
+    readonly state: string | undefined;
+    readonly columns: readonly ListColumn[];
   };
   /** The arguments after the command. */
   readonly types: readonly string[];
@@ -260,8 +270,17 @@ function optionsOf(values: Values, words: readonly string[]): Options {
       talosVersion: choiceOf("--talos-version", TALOS_VERSIONS, values.talosVersion),
       planned: values.planned ?? false,
     },
+    inventory: { list: values.list ?? false, host: values.host },
+    list: { state: values.state?.toUpperCase(), columns: columnsOf(values.columns) },
     types: words,
   };
+}
+
+const DEFAULT_COLUMNS = ["name", "state", "cpu", "memory", "disks", "networks"] satisfies ListColumn[];
+
+function columnsOf(text: string | undefined): readonly ListColumn[] {
+  if (text === undefined) return DEFAULT_COLUMNS;
+  return text.split(",").flatMap((name) => choiceOf("--columns", LIST_COLUMNS, name.trim()) ?? []);
 }
 
 /** What is done about running VMs is one thing, and only what --yes confirms. */

@@ -3,6 +3,25 @@ import { EXPORT_NAMES, TALOS_VERSION, TALOS_VERSIONS } from "../exports/names.ts
 import { ON_FAILURE } from "../configuration/on_failure.ts";
 import { SIMULATED_VERSIONS } from "../simulator/types.ts";
 
+/** The shells that completions are made for. */
+export const SHELLS = ["bash", "zsh", "fish"] as const;
+
+/** The columns of the command list. */
+export const LIST_COLUMNS = [
+  "name",
+  "state",
+  "cpu",
+  "memory",
+  "disks",
+  "networks",
+  "ip",
+  "type",
+  "id",
+] as const;
+
+/** A column of the command list. */
+export type ListColumn = (typeof LIST_COLUMNS)[number];
+
 /** An option of one or more commands. */
 export interface OptionSpec {
   /** As typed, with its value's name: `--config <FILE>`. */
@@ -11,6 +30,8 @@ export interface OptionSpec {
   readonly help: string;
   /** Whether it can be repeated. */
   readonly repeatable?: boolean;
+  /** The values it can have, where they are few. */
+  readonly choices?: readonly string[];
   /** Still accepted, but not shown in help. */
   readonly hidden?: boolean;
 }
@@ -21,6 +42,8 @@ export interface CommandSpec {
   readonly help: string;
   /** Arguments after the command, as shown in help: `[TYPE...]`. */
   readonly words?: string;
+  /** The words that can come first, where they are few. */
+  readonly actions?: readonly string[];
   /** The options it has besides the common ones. */
   readonly options: readonly OptionName[];
   /** Example calls. */
@@ -38,7 +61,11 @@ export const OPTIONS = {
     flags: "--env-file <FILE>",
     help: "file with NAME=value lines (default: .env, if it exists)",
   },
-  logLevel: { flags: "--log-level <LEVEL>", help: "DEBUG, INFO, WARNING or ERROR" },
+  logLevel: {
+    flags: "--log-level <LEVEL>",
+    help: "DEBUG, INFO, WARNING or ERROR",
+    choices: ["DEBUG", "INFO", "WARNING", "ERROR"],
+  },
   json: { flags: "--json", help: "print data as one JSON value" },
   yes: {
     flags: "--yes",
@@ -98,16 +125,32 @@ export const OPTIONS = {
   },
   onFailure: {
     flags: "--on-failure <WHAT>",
+    choices: ON_FAILURE,
     help: `what to do when a VM cannot be created: ${ON_FAILURE.join(", ")} (default: roll-back)`,
   },
   detailedExitcode: {
     flags: "--detailed-exitcode",
     help: "exit with 0 if every VM is kept, 3 if something is to do, 1 if one is blocked or on errors",
   },
-  format: { flags: "--format <FORMAT>", help: `export format: ${EXPORT_NAMES.join(", ")}` },
+  format: {
+    flags: "--format <FORMAT>",
+    help: `export format: ${EXPORT_NAMES.join(", ")}`,
+    choices: EXPORT_NAMES,
+  },
   output: {
     flags: "--output <PATH>",
     help: "output file, or output folder for talos (default: standard output)",
+  },
+  list: { flags: "--list", help: "inventory: print all hosts, as Ansible asks for them" },
+  host: { flags: "--host <NAME>", help: "inventory: print the variables of one host" },
+  state: {
+    flags: "--state <STATE>",
+    help: "list: only VMs in this state, such as RUNNING",
+    choices: ["RUNNING", "STOPPED", "SUSPENDED"],
+  },
+  columns: {
+    flags: "--columns <NAMES>",
+    help: `list: these columns, separated by commas: ${LIST_COLUMNS.join(", ")}`,
   },
   planned: {
     flags: "--planned",
@@ -115,10 +158,12 @@ export const OPTIONS = {
   },
   talosVersion: {
     flags: "--talos-version <VERSION>",
+    choices: TALOS_VERSIONS,
     help: `Talos version: ${TALOS_VERSIONS.join(", ")} (default: ${TALOS_VERSION})`,
   },
   release: {
     flags: "--release <RELEASE>",
+    choices: SIMULATED_VERSIONS,
     help: `TrueNAS release to simulate: ${SIMULATED_VERSIONS.join(", ")} (default: 25.10)`,
   },
   version: { flags: "--version <RELEASE>", help: "former name of --release", hidden: true },
@@ -147,6 +192,7 @@ export const COMMON_OPTIONS: readonly OptionName[] = [
 export const COMMANDS = {
   serve: {
     help: "serve the dashboard against the NAS named in the environment (the default)",
+    actions: ["start", "stop", "restart", "poweroff"],
     options: [],
     examples: ["serve", "serve --config cluster.yaml --env-file nas.env"],
   },
@@ -162,8 +208,9 @@ export const COMMANDS = {
   },
   list: {
     help: "list the VMs on the NAS",
-    options: [],
-    examples: ["list", "list --json"],
+    words: "[TYPE...]",
+    options: ["state", "columns"],
+    examples: ["list", "list worker --state RUNNING --columns name,ip", "list --json"],
   },
   plan: {
     help: "show what create would do; changes nothing",
@@ -187,9 +234,16 @@ export const COMMANDS = {
     options: ["prefix", "vm", "keepDisks", "shutdown", "wait", "yes"],
     examples: ["destroy --prefix worker", "destroy --vm worker02 --keep-disks --yes"],
   },
+  vm: {
+    help: "start, shut down, restart or power off VMs: vm start|stop|restart|poweroff NAME...",
+    words: "<start|stop|restart|poweroff> [NAME...]",
+    options: ["wait", "yes"],
+    examples: ["vm start worker01 worker02", "vm restart worker01", "vm poweroff worker03 --yes"],
+  },
   checkpoint: {
     help: "take, list, roll back to or remove checkpoints of VMs' disks (default: the configured types)",
     words: "<create|list|rollback|remove> [NAME] [TYPE...]",
+    actions: ["create", "list", "rollback", "remove"],
     options: ["note", "shutdown", "discardNewer", "vm", "wait", "yes"],
     examples: [
       'checkpoint create before-upgrade worker --note "v1.13, all well"',
@@ -201,6 +255,7 @@ export const COMMANDS = {
   images: {
     help: "list images and the VMs made from them, add one or remove one: images list|add|upload|remove",
     words: "[ACTION...]",
+    actions: ["list", "add", "upload", "remove"],
     options: ["url", "sha256", "file", "promote", "wait", "yes"],
     examples: [
       "images list --json",
@@ -218,11 +273,24 @@ export const COMMANDS = {
       "export worker --format talos --output patches --talos-version 1.13",
     ],
   },
+  inventory: {
+    help: "answer Ansible as a dynamic inventory: hosts by VM type, with address and MAC",
+    options: ["list", "host"],
+    examples: ["inventory --list", "inventory --host worker01"],
+  },
   validate: {
     help: "check configuration, templates and environment without contacting the NAS",
     options: [],
     examples: ["validate --config cluster.yaml"],
   },
+  completion: {
+    help: `print completions of a shell: ${SHELLS.join(", ")}`,
+    words: "[SHELL]",
+    actions: SHELLS,
+    options: [],
+    examples: ["completion bash > /etc/bash_completion.d/truenas-vm-manager"],
+  },
+  man: { help: "print the manual page", options: [], examples: ["man > truenas-vm-manager.1"] },
   version: { help: "print the version", options: [], examples: ["version"] },
 } as const satisfies Readonly<Record<string, CommandSpec>>;
 

@@ -3,6 +3,7 @@ import type { Options } from "./arguments.ts";
 import type { Terminal } from "./vm_commands.ts";
 import { TrueNASError } from "../errors/errors.ts";
 import { type ExportFile, remarksOf } from "../exports/exported.ts";
+import { toDynamicInventory } from "../exports/ansible.ts";
 import { EXPORT_FORMATS } from "../exports/formats.ts";
 import { EXPORT_NAMES, type ExportName } from "../exports/names.ts";
 import { type ClusterNode, nodeOfPlanned, nodeOfVm } from "../exports/nodes.ts";
@@ -42,6 +43,27 @@ export function readExport({ export: options, types, json }: Options): ExportReq
 export async function presentNodes({ inventory: { live } }: VMManager): Promise<ClusterNode[]> {
   await live.readAddresses();
   return (await live.readyVms(READING_MS)).map(nodeOfVm);
+}
+
+/**
+ * Checks how Ansible calls a dynamic inventory: `--list`, or `--host NAME`.
+ *
+ * @throws {UsageError} explaining what is wrong.
+ */
+export function readInventoryCall({ inventory: { list, host } }: Options): string | null {
+  if (list === (host === undefined)) return host ?? null;
+  throw new UsageError("inventory needs either --list or --host <NAME>, as Ansible calls it", "inventory");
+}
+
+/** Answers Ansible: the whole inventory, or one host's variables. */
+export function printInventory(
+  host: string | null,
+  nodes: readonly ClusterNode[],
+  { print, notify }: Terminal,
+): void {
+  const inventory = toDynamicInventory(nodes);
+  for (const remark of remarksOf({ ...inventory, files: [] })) notify(remark);
+  print(JSON.stringify(host === null ? inventory.list : inventory.host(host), null, 2));
 }
 
 /** The configured VMs, with the MAC addresses they have or will get. */

@@ -9,6 +9,7 @@ import {
   listImages,
   removeImage,
 } from "./image_commands.ts";
+import { actionCommand, actOnVms, asksBeforeActing } from "./action_commands.ts";
 import { asksFirst, changesCheckpoints, checkpointCommand, runCheckpoint } from "./checkpoint_commands.ts";
 import type { Options } from "./arguments.ts";
 import {
@@ -25,7 +26,14 @@ import {
 import type { ParsedConfiguration } from "../configuration/configuration.ts";
 import type { Settings } from "../configuration/environment/settings.ts";
 import { ConfigurationError } from "../errors/errors.ts";
-import { exportNodes, plannedNodes, presentNodes, readExport } from "./export_command.ts";
+import {
+  exportNodes,
+  plannedNodes,
+  presentNodes,
+  printInventory,
+  readExport,
+  readInventoryCall,
+} from "./export_command.ts";
 import { parseConfigurationFile, readConfiguration } from "../configuration/configuration_file.ts";
 import { setupLogging } from "../observability/logging.ts";
 import { Journal } from "../operations/record/journal.ts";
@@ -73,7 +81,16 @@ export function validate({ configFile, options, problems: found }: Validation): 
 
 /** The input of a command. */
 export interface Work {
-  readonly command: "list" | "plan" | "create" | "destroy" | "images" | "checkpoint" | "export";
+  readonly command:
+    | "list"
+    | "plan"
+    | "create"
+    | "destroy"
+    | "vm"
+    | "images"
+    | "checkpoint"
+    | "export"
+    | "inventory";
   readonly options: Options;
   readonly settings: Settings;
   readonly configFile: string;
@@ -85,7 +102,7 @@ export interface Work {
   readonly signal: AbortSignal;
 }
 
-/** Runs list, plan, create, destroy, images, checkpoint or export, and returns its exit code. */
+/** Runs a command that needs a NAS, and returns its exit code. */
 export async function runCommand(given: Work): Promise<number> {
   const { command, options } = given;
   const canAsk = isInteractive();
@@ -111,11 +128,17 @@ export async function runCommand(given: Work): Promise<number> {
       "There is no terminal for the confirmation. Nothing was changed; add --yes to skip it",
     );
   }
+  if (command === "vm" && !canAsk && asksBeforeActing(actionCommand(options.types, options))) {
+    throw new UsageError(
+      "There is no terminal for the confirmation. Nothing was sent; add --yes to skip it",
+      "vm",
+    );
+  }
   const terminal: Terminal = {
     print,
     printFile,
-    // The output of export is a file, so messages go to standard error.
-    notify: options.json || command === "export" ? printError : print,
+    // The output of export is a file, and inventory's is for Ansible, so messages go to standard error.
+    notify: options.json || command === "export" || command === "inventory" ? printError : print,
     ask: canAsk ? (question) => askLine(question, given.signal) : null,
     json: options.json,
   };
@@ -128,10 +151,12 @@ async function work(given: Work, terminal: Terminal): Promise<number> {
   const exporting = command === "export" ? readExport(options) : null;
   const images = command === "images" ? imagesCommand(options.types, options) : null;
   const checkpoint = command === "checkpoint" ? checkpointCommand(options.types, options) : null;
+  const action = command === "vm" ? actionCommand(options.types, options) : null;
+  const host = command === "inventory" ? readInventoryCall(options) : null;
   const needsPlan = command === "plan" || command === "create" || exporting?.planned === true;
   const creation = needsPlan ? creationRequest(parsedConfiguration(configFile), options) : null;
   // Only commands that write open the journal, so the others work while a dashboard is running.
-  const writes = command === "create" || command === "destroy" ||
+  const writes = command === "create" || command === "destroy" || action !== null ||
     (images !== null && changesImages(images)) ||
     (checkpoint !== null && changesCheckpoints(checkpoint));
   using journal = writes ? Journal.open(settings.stateDir) : undefined;
@@ -145,6 +170,11 @@ async function work(given: Work, terminal: Terminal): Promise<number> {
     ...(paths === null ? {} : { paths, offering: offeringOn(paths, stateDir) }),
   });
   await connect(manager, writes ? waitMsOf(given) : 0, terminal);
+  if (action !== null) return exitOf(await actOnVms(manager, action, terminal, signal));
+  if (command === "inventory") {
+    printInventory(host, await presentNodes(manager), terminal);
+    return EXIT.done;
+  }
   if (images !== null) {
     const configuration = configurationIn(configFile);
     switch (images.action) {
@@ -170,7 +200,9 @@ async function work(given: Work, terminal: Terminal): Promise<number> {
       ? exitOfPlan(await showPlan(manager, creation, terminal), options)
       : exitOf(await create(manager, { request: creation, ...options }, terminal, signal));
   }
-  if (selection === null) return exitOf(await listVms(manager, configurationIn(configFile), terminal));
+  if (selection === null) {
+    return exitOf(await listVms(manager, configurationIn(configFile), options, terminal));
+  }
   const { keepDisks, shutdown, yes: confirmed } = options;
   return exitOf(await destroy(manager, { ...selection, keepDisks, shutdown, confirmed }, terminal, signal));
 }

@@ -6,7 +6,11 @@ import { type Configuration, type ParsedConfiguration, unknownType } from "../co
 import type { Options } from "./arguments.ts";
 import { ConfigurationError } from "../errors/errors.ts";
 import type { PlannedImage } from "../images/planned_image.ts";
+import type { Vm } from "../inventory/inventory.ts";
 import { operationJson, planJson, vmJson } from "../inventory/json.ts";
+import { READING_MS } from "../inventory/live_inventory.ts";
+import { typeOf } from "../inventory/names.ts";
+import type { ListColumn } from "./commands.ts";
 import type { Actor, OperationEvent } from "../operations/types.ts";
 import { describeImages, describeReasons, describeSurplus, describeTotals } from "../plan/description.ts";
 import type { CreationPlan, DestructionPlan, PlannedAction, PlannedVm, PlannedZvol } from "../plan/types.ts";
@@ -41,29 +45,47 @@ export type Success = boolean;
 /** How long the zvols are read, in milliseconds. */
 const LINEAGE_MS = 30_000;
 
-/** Lists the VMs. */
+/** What a column of the list says of a VM. */
+const CELLS = {
+  name: ({ name }) => name,
+  state: ({ state }) => state,
+  cpu: ({ vcpus }) => formatCount(vcpus, "vCPU"),
+  memory: ({ memoryMib }) => formatMib(memoryMib),
+  disks: ({ disks }) => disks.map(({ zvol, path }) => zvol ?? path).join(" "),
+  networks: ({ nics }) =>
+    nics.map(({ attach, mac }) => `${attach ?? "default"}=${mac ?? "random"}`).join(" "),
+  ip: ({ nics }) => nics.flatMap(({ ip }) => ip?.address ?? []).join(" "),
+  type: ({ name }) => typeOf(name) ?? "",
+  id: ({ id }) => String(id),
+} as const satisfies Record<ListColumn, (vm: Vm) => string>;
+
+/** Lists the VMs, of these types if any are named. */
 export async function listVms(
   manager: VMManager,
   configuration: Configuration | null,
+  { list: { state, columns }, types }: Pick<Options, "list" | "types">,
   terminal: Terminal,
 ): Promise<Success> {
-  const vms = await manager.list();
+  const all = columns.includes("ip") ? await addressedVms(manager) : await manager.list();
+  const vms = all.filter((vm) =>
+    (types.length === 0 || types.includes(typeOf(vm.name) ?? "")) && (state ?? vm.state) === vm.state
+  );
   if (terminal.json) {
     const lineage = await manager.inventory.lineage(configuration, LINEAGE_MS);
     terminal.print(JSON.stringify({ vms: vms.map((vm) => vmJson(vm, lineage(vm))) }, null, 2));
     return true;
   }
-  const rows = vms.map((vm) => [
-    vm.name,
-    vm.state,
-    formatCount(vm.vcpus, "vCPU"),
-    formatMib(vm.memoryMib),
-    vm.disks.map(({ zvol, path }) => zvol ?? path).join(" "),
-    vm.nics.map(({ attach, mac }) => `${attach ?? "default"}=${mac ?? "random"}`).join(" "),
-  ]);
-  const head = ["NAME", "STATE", "CPU", "MEMORY", "DISKS", "NETWORKS"];
-  terminal.print(vms.length === 0 ? "The NAS has no VMs" : table(head, rows));
+  const rows = vms.map((vm) => columns.map((column) => CELLS[column](vm)));
+  const head = columns.map((column) => column.toUpperCase());
+  const none = all.length === 0 ? "The NAS has no VMs" : "No VM matches";
+  terminal.print(vms.length === 0 ? none : table(head, rows));
   return true;
+}
+
+/** The VMs with the addresses that their guests report. */
+async function addressedVms({ inventory: { live } }: VMManager): Promise<readonly Vm[]> {
+  await live.readAddresses();
+  return await live.readyVms(READING_MS);
 }
 
 /** The result of `plan`, from which its exit code follows. */

@@ -35,7 +35,7 @@ export type Permissions = typeof DENIED & {
 };
 
 /** A command that does more than print its own text. */
-export type WorkerCommand = Exclude<CommandName, "help" | "version">;
+export type WorkerCommand = Exclude<CommandName, "version" | "completion" | "man">;
 
 /** What a command was started with. */
 export interface Started {
@@ -81,6 +81,8 @@ const NEEDS: Readonly<Record<WorkerCommand, Needs>> = {
   destroy: { listens: false, nas: "configured", configuration: true, journal: true },
   images: { listens: false, nas: "configured", configuration: true, journal: true },
   checkpoint: { listens: false, nas: "configured", configuration: true, journal: true },
+  vm: { listens: false, nas: "configured", configuration: false, journal: true },
+  inventory: { listens: false, nas: "configured", configuration: false, journal: false },
   export: { listens: false, nas: "configured", configuration: true, journal: false },
   validate: { listens: false, nas: "none", configuration: true, journal: false },
 };

@@ -13,6 +13,10 @@ const PACKAGES = {
   "rclone": "rclone",
   "qemu-img": "qemu-utils",
   "tar": "tar",
+  "bash": "bash",
+  "zsh": "zsh",
+  "fish": "fish",
+  "mandoc": "mandoc",
 } as const;
 
 /** What a consumer said. */
@@ -55,7 +59,7 @@ export async function consume(
 export async function expectAccepted(
   program: keyof typeof PACKAGES,
   args: readonly string[],
-  given: string,
+  given = "",
 ): Promise<Verdict> {
   const verdict = await consume(program, args);
   assert.equal(verdict.code, 0, `${program} refused it:\n${verdict.stderr}${verdict.stdout}\n\n${given}`);
