@@ -4,7 +4,8 @@ import { normalizeMac } from "../inventory/names.ts";
 import { checkOverrides, type TemplateOverrides } from "../vm_templates/overrides.ts";
 import { choiceExpected, isWithinRange, type Range, show, wholeNumberExpected } from "../inputs.ts";
 import { ON_FAILURE, type OnFailure } from "./on_failure.ts";
-import { addressesSection, readySection, seedSection } from "../first_boot/sections.ts";
+import { addressesProblems, addressesSection } from "../first_boot/addresses/address_section.ts";
+import { readySection, seedSection } from "../first_boot/sections.ts";
 import type { AddressSection, ReadySection, SeedSection } from "../first_boot/types.ts";
 
 /** Where VMs keep their disks, and what they are installed from. */
@@ -280,6 +281,9 @@ export const vmTypeSection = vmTypeKeys.superRefine((section, context) => {
       path: ["clone"],
       message: "Only a type with an image has clone; remove it",
     });
+  }
+  for (const { path, message } of addressesProblems(section)) {
+    context.addIssue({ code: "custom", path: ["addresses", ...path], message });
   }
   for (const [network, macs] of Object.entries(section.macs ?? {})) {
     const message = macListProblem(network, macs, section);

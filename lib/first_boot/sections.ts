@@ -1,6 +1,6 @@
-/** The sections `seed`, `addresses` and `ready` of a VM type. */
+/** The sections `seed` and `ready` of a VM type; `addresses` is in addresses/address_section.ts. */
 import { z } from "../zod.ts";
-import type { AddressSection, ReadySection, SeedSection } from "./types.ts";
+import type { ReadySection, SeedSection } from "./types.ts";
 
 const text = z.string().min(1);
 const texts = z.array(text);
@@ -20,20 +20,6 @@ export const seedSection: z.ZodType<SeedSection> = z.strictObject({
   patches: texts.optional(),
   version: text.optional(),
 });
-
-/** Checks `addresses`, by network. */
-export const addressesSection: z.ZodType<Readonly<Record<string, AddressSection>>> = z.record(
-  z.string(),
-  z.union([
-    z.literal("dhcp"),
-    z.strictObject({
-      range: text.optional(),
-      list: texts.optional(),
-      gateway: text.optional(),
-      dns: texts.optional(),
-    }),
-  ]),
-);
 
 const when = z.union([
   z.enum(["phone-home", "talos", "agent", "console", "none"]),

@@ -32,6 +32,7 @@ export const TEST_TIMES = {
   deleteRunningMs: 10,
   convertMs: 10,
   deviceMs: 3,
+  pingSecondMs: 20,
 } as const;
 
 /** Fast polling after a call of unknown outcome. */
