@@ -9,6 +9,8 @@ import { passesByItself } from "./errors/outage.ts";
 import type { NasIdentity, Vm } from "./inventory/inventory.ts";
 import { Acquirer } from "./images/acquiring/acquirer.ts";
 import type { SeedServer } from "./first_boot/serving/served_seed.ts";
+import { NO_SEED_FILES } from "./first_boot/planning/seeds_read.ts";
+import { SeedKeeper } from "./first_boot/serving/seed_keeper.ts";
 import { seedServerOn } from "./first_boot/serving/seed_server.ts";
 import { HeaderChecks } from "./images/acquiring/header_checks.ts";
 import { LOCAL_DISK } from "./images/acquiring/local_disk.ts";
@@ -67,6 +69,7 @@ export class VMManager implements AsyncDisposable {
   readonly templates: TemplateManager;
   /** Serves guests their seeds; null when seeds come by disk only. */
   readonly seeds: SeedServer | null;
+  readonly #seedKeeper: SeedKeeper | null;
   readonly #session: Session;
   readonly #planner: Planner;
 
@@ -115,6 +118,11 @@ export class VMManager implements AsyncDisposable {
     this.seeds = paths === undefined || options.readOnly === true
       ? null
       : seedServerOn(paths, { logger, now: store.now });
+    const { seeds: server } = this;
+    const seedKeeper = server === null ? null : new SeedKeeper({ server, caller: session, logger });
+    if (seedKeeper !== null) store.onEvent((view, event) => seedKeeper.follow(view, event));
+    this.#seedKeeper = seedKeeper;
+    const { seedFiles = NO_SEED_FILES } = options;
     const headers = new HeaderChecks(session, disk);
     const acquirer = new Acquirer({
       session,
@@ -138,6 +146,8 @@ export class VMManager implements AsyncDisposable {
       claims: runner.claims,
       headers,
       acquirer,
+      seedHost: { host: paths?.host ?? null, simulated: options.simulated ?? false },
+      seedFiles,
       passwordChars: displayPassword?.trim().length ?? null,
       guard: sessionOptions.guard,
       patience,
@@ -153,6 +163,8 @@ export class VMManager implements AsyncDisposable {
       displayPassword,
       acquirer,
       headers,
+      seedKeeper,
+      seedFiles,
       deviceUpdate: () => deviceUpdate,
     });
     if (options.resume === true) {
@@ -215,7 +227,7 @@ export class VMManager implements AsyncDisposable {
     await this.operations.idle();
     this.inventory.live.close();
     this.inventory.load.close();
-    this.seeds?.close();
+    await this.#seedKeeper?.close();
     await this.#session.close();
   }
 

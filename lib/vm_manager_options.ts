@@ -6,6 +6,7 @@ import {
 } from "./configuration/environment/nas_address.ts";
 import { ConfigurationError } from "./errors/errors.ts";
 import { type Logger, redactor, silentLogger } from "./observability/logging.ts";
+import type { SeedFiles } from "./first_boot/rendering/seed.ts";
 import type { LocalDisk } from "./images/acquiring/local_disk.ts";
 import type { Offering } from "./images/offering/offering.ts";
 import type { OpenUrl } from "./images/acquiring/remote_download.ts";
@@ -55,6 +56,8 @@ export interface VMManagerOptions {
   readonly offering?: Offering;
   /** Serves guests their seeds; default: seeds come by disk only. */
   readonly paths?: PathServer;
+  /** Reads what seeds are made from; default: only values of the configuration itself. */
+  readonly seedFiles?: SeedFiles;
   /** The disk of the NAS, where the program runs on it; default: this machine's. */
   readonly disk?: LocalDisk;
   /** Bytes of an image that are sent to the NAS at once, and kept in memory; default 16 MiB. */

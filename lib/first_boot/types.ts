@@ -108,6 +108,10 @@ export type GuestSign =
     readonly at: number;
     readonly address: string;
     readonly hostname: string | null;
+    /** What the guest takes itself for: the uuid of the VM that its seed was made for. */
+    readonly instanceId?: string | null;
+    /** Its public host keys, as it sent them: `ssh-ed25519 AAAA…`. */
+    readonly hostKeys?: readonly string[];
   }
   | { readonly kind: "port"; readonly at: number; readonly address: string; readonly port: number }
   | { readonly kind: "agent"; readonly at: number; readonly address: string }

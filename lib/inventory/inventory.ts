@@ -125,6 +125,8 @@ export interface Vm extends VmSize {
   readonly cpuMode?: string | null;
   /** Further settings that templates can state, by TrueNAS's names. */
   readonly columns?: Values;
+  /** Whether its arguments tell the guest where its seed is; the address itself is kept nowhere. */
+  readonly seeded?: boolean;
   /** The uuid, where TrueNAS reports one. */
   readonly uuid: string | null;
   /** Whether it ever ran; null when unknown, which is usual for VMs not created here. */

@@ -3,9 +3,9 @@ import { type Configuration, vmTypeOf } from "../configuration/configuration.ts"
 import { cdromOf } from "../configuration/sections.ts";
 import type { Acquirer } from "../images/acquiring/acquirer.ts";
 import type { HeaderChecks } from "../images/acquiring/header_checks.ts";
+import { readSeeds, type SeedHost } from "../first_boot/planning/seeds_read.ts";
+import type { SeedFiles } from "../first_boot/rendering/seed.ts";
 import { imageDataset } from "../images/planned_image.ts";
-import type { KnownAddresses } from "../first_boot/addresses/known_addresses.ts";
-import { NeighbourReader } from "../first_boot/addresses/neighbours.ts";
 import { readImages } from "../images/read_images.ts";
 import { readImageRows } from "../images/listing/read_image_list.ts";
 import {
@@ -14,7 +14,7 @@ import {
   partsOf,
   planImageRemoval,
 } from "../images/removing/plan.ts";
-import type { Inventory, Vm } from "../inventory/inventory.ts";
+import type { Vm } from "../inventory/inventory.ts";
 import { type NasInventory, PAGE_READING_MS } from "../inventory/nas_inventory.ts";
 import { compareWithType, planCreation } from "../plan/creation.ts";
 import type { CreationInput, CreationRequest, OngoingReplacement } from "../plan/creation_input.ts";
@@ -49,7 +49,6 @@ import {
   unfinishedReplacements,
   unfinishedVms,
 } from "./record/history.ts";
-import { addressesInUse } from "./record/given_addresses.ts";
 import { recoveryOf } from "./recovery.ts";
 import { claimedBy, type Claims } from "./turns/claims.ts";
 import { journalledZvols } from "./steps/created_resources.ts";
@@ -79,6 +78,10 @@ export interface PlannerOptions {
   readonly headers: HeaderChecks;
   /** Knows the ways by which images come to the NAS. */
   readonly acquirer: Acquirer;
+  /** How guests can fetch their seeds. */
+  readonly seedHost: SeedHost;
+  /** What seeds are made from. */
+  readonly seedFiles: SeedFiles;
   readonly guard: WriteGuard;
   readonly patience: Patience;
   /** In milliseconds; never set back. */
@@ -88,7 +91,6 @@ export interface PlannerOptions {
 /** Makes plans; see the file's comment. */
 export class Planner {
   readonly #options: PlannerOptions;
-  readonly #neighbours: NeighbourReader;
   #compared: {
     readonly configuration: Configuration;
     readonly revision: number;
@@ -97,7 +99,6 @@ export class Planner {
 
   constructor(options: PlannerOptions) {
     this.#options = options;
-    this.#neighbours = new NeighbourReader(options.session, options.clock);
   }
 
   /** Plans to create VMs, and to go on with replacements by the VM's name. */
@@ -120,7 +121,8 @@ export class Planner {
       : [];
     const imaged = types.filter(({ type }) => vmTypeOf(configuration, type).image !== undefined);
     const earlier = this.#options.store.list();
-    const [inventory, images] = await Promise.all([
+    const { seedHost, seedFiles } = this.#options;
+    const [inventory, images, seeds] = await Promise.all([
       readInventory(session, {
         nas,
         datasets: [pool_path, ...imageDatasets, ...wanted.flatMap(({ zvols }) => zvols), ...zvolsOf(ongoing)],
@@ -138,10 +140,12 @@ export class Planner {
         headers,
         ways: (dataset) => acquirer.ways(dataset),
       }, patience),
+      readSeeds({ ...seedHost, configuration, types: types.map(({ type }) => type), files: seedFiles }),
     ]);
     const input: CreationInput = {
       configuration,
       images,
+      seeds,
       types,
       templates: factsOf((type) => templates(configuration, type)),
       passwordChars,
@@ -157,34 +161,10 @@ export class Planner {
       ...(places === undefined ? {} : { places }),
       ...(sources === undefined ? {} : { sources }),
     };
-    const draft = planCreation(input);
-    const addresses = await this.#knownAddresses(draft, inventory, request.asksNetwork ?? true);
-    const known: CreationInput = addresses === null ? input : { ...input, addresses };
-    const plan = addresses === null ? draft : planCreation(known);
+    const plan = planCreation(input);
     const zvols = zvolsToReplace(plan.vms);
     if (zvols === null) return plan;
-    return planCreation({ ...known, removal: await this.#removalFacts(zvols) });
-  }
-
-  /** What is known of the addresses that new NICs are to get; null when they get none. */
-  async #knownAddresses(
-    { vms }: CreationPlan,
-    { nas, vms: present }: Inventory,
-    asks: boolean,
-  ): Promise<KnownAddresses | null> {
-    const { inventory: { live }, store, patience } = this.#options;
-    const wanted = newAddresses(vms);
-    if (wanted.length === 0) return null;
-    const reported = (live.snapshot.vms ?? []).flatMap(({ name, nics }) =>
-      nics.flatMap(({ ip, attach }) =>
-        ip === null ? [] : [{ address: ip.address, vm: name, attach, by: "agent" } as const]
-      )
-    );
-    const given = addressesInUse(store.list(), new Set(present.map(({ name }) => name)));
-    const vmsKnown = { vms: [...reported, ...given] };
-    return asks
-      ? { ...vmsKnown, neighbours: await this.#neighbours.read(wanted, nas.roles, patience) }
-      : vmsKnown;
+    return planCreation({ ...input, removal: await this.#removalFacts(zvols) });
   }
 
   /**
@@ -321,17 +301,6 @@ export class Planner {
       refusal: refusalOf(guard),
     };
   }
-}
-
-/** The static addresses of NICs that the plan creates. */
-function newAddresses(vms: readonly PlannedVm[]): readonly string[] {
-  return vms.flatMap(({ devices, steps }) =>
-    devices.flatMap((device) =>
-      device.dtype === "NIC" && device.ip !== undefined && steps.includes(device.step)
-        ? device.ip.address
-        : []
-    )
-  );
 }
 
 /** The zvols of replacements that are to go on, whatever their names. */

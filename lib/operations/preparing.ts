@@ -5,6 +5,9 @@ import { ConfigurationError } from "../errors/errors.ts";
 import type { Acquirer } from "../images/acquiring/acquirer.ts";
 import type { HeaderChecks } from "../images/acquiring/header_checks.ts";
 import { acquisition, discarding, wantedAgain } from "../images/acquiring/image_operation.ts";
+import type { SeedFiles } from "../first_boot/rendering/seed.ts";
+import type { SeedKeeper } from "../first_boot/serving/seed_keeper.ts";
+import { seedSource } from "../first_boot/steps/seed_source.ts";
 import type { CreationRequest, OngoingReplacement } from "../plan/creation_input.ts";
 import type { RollBackPlan } from "../plan/roll_back.ts";
 import type { CreationPlan, PlannedVm } from "../plan/types.ts";
@@ -34,6 +37,10 @@ export interface OperationsOptions {
   readonly acquirer: Acquirer;
   /** Reads the headers of image files. */
   readonly headers: HeaderChecks;
+  /** Serves guests their seeds; null when they cannot fetch from this program. */
+  readonly seedKeeper: SeedKeeper | null;
+  /** What seeds are made from. */
+  readonly seedFiles: SeedFiles;
   /** The displays' password; required to create VMs. */
   readonly displayPassword: string | null;
 }
@@ -61,7 +68,7 @@ export class Preparing {
     ongoing: ReadonlyMap<string, OngoingReplacement> = new Map(),
   ): OperationSpec<PlannedVm> {
     const { configuration, types = defaultTypes(configuration), reconcile, sources } = request;
-    const { refusedPorts, templates, deviceUpdate, acquirer, headers } = this.#options;
+    const { refusedPorts, templates, deviceUpdate, acquirer, headers, seedKeeper, seedFiles } = this.#options;
     const replaced = plan.vms.filter(({ name, action }) =>
       ongoing.has(name) || (action === "replace" && reconcile?.replace.includes(name) === true)
     ).map((vm) => ongoing.get(vm.name)?.confirmed ?? vm);
@@ -82,6 +89,7 @@ export class Preparing {
       refusedPorts,
       acquirer,
       headers,
+      seeds: { keeper: seedKeeper, source: seedSource(configuration, seedFiles) },
     });
   }
 

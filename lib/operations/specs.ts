@@ -8,6 +8,7 @@ import type { CreationPlan, DestructionPlan, DestructionVm, PlannedVm } from "..
 import type { Acquirer } from "../images/acquiring/acquirer.ts";
 import type { HeaderChecks } from "../images/acquiring/header_checks.ts";
 import { ImageLibrary } from "../images/image_library.ts";
+import type { SeedMeans } from "../first_boot/steps/seed_step.ts";
 import type { Vm } from "../inventory/inventory.ts";
 import { formatCount } from "../units.ts";
 import { recoveryOf } from "./recovery.ts";
@@ -34,13 +35,23 @@ export interface Creation extends Pick<ReconcileContext, "templates" | "displayP
   readonly refusedPorts: RefusedPorts;
   readonly acquirer: Acquirer;
   readonly headers: HeaderChecks;
+  readonly seeds: SeedMeans;
 }
 
 /** Creates the VMs of a plan, and changes those that were selected; the others are only reported. */
 export function creation(
   plan: CreationPlan,
-  { request, templates, displayPassword, deviceUpdate, refusedPorts, acquirer, headers, resumed = false }:
-    Creation,
+  {
+    request,
+    templates,
+    displayPassword,
+    deviceUpdate,
+    refusedPorts,
+    acquirer,
+    headers,
+    seeds,
+    resumed = false,
+  }: Creation,
 ): OperationSpec<PlannedVm> {
   const { reconcile: reconciling = NOTHING_CHANGED } = request;
   const isReplaced = (vm: PlannedVm) => replaces(request, vm);
@@ -65,6 +76,7 @@ export function creation(
         templates,
         displayPassword,
         stop: new AbortController(),
+        seeds,
         zvols: { mayCreate: true },
         images: new ImageLibrary({ ...context, acquirer, headers }),
         ports: {

@@ -4,8 +4,6 @@
  */
 import { vmTypeOf } from "../configuration/configuration.ts";
 import type { VmTypeSection } from "../configuration/sections.ts";
-import { plannedAddress } from "../first_boot/addresses/address_section.ts";
-import type { PlannedAddress } from "../first_boot/types.ts";
 import type { Vm } from "../inventory/inventory.ts";
 import { deriveMac, firstDisplayPort, zvolName } from "../inventory/names.ts";
 import { gibToBytes } from "../units.ts";
@@ -13,6 +11,7 @@ import { assignOrders, displayPortsOf, type PortAllocator, portAllocator } from 
 import { isTooLarge, totalBytes } from "./capacity.ts";
 import { cdromOf } from "../configuration/sections.ts";
 import { needsFile, needsImage, planImage, stateOfDisk } from "../images/planned_image.ts";
+import { withSeed } from "../first_boot/planning/plan_seed.ts";
 import { compareVm, matchDisks } from "./comparison/comparison.ts";
 import { fingerprint } from "./fingerprint.ts";
 import { preflight } from "./preflight/preflight.ts";
@@ -51,7 +50,8 @@ function draftType(input: CreationInput, wanted: WantedType, ports: PortAllocato
     const ongoing = input.ongoing?.get(name);
     if (ongoing !== undefined) return continueReplacement(ongoing, input);
     const existing = input.inventory.vms.find((vm) => vm.name === name);
-    return draftVm({ input, type, section, name, index, startPort, ports, existing });
+    const vm = draftVm({ input, type, section, name, index, startPort, ports, existing });
+    return withSeed(input, vm, existing);
   });
 }
 
@@ -177,7 +177,6 @@ function planDevices(draft: Draft): PlannedDevice[] {
       name: nic,
       attach,
       mac: section.macs?.[nic]?.[index] ?? keptMac(n) ?? macOf(nic),
-      ...addressOf(section, nic, index),
     })),
     ...disks.map(([disk, gib], n): PlannedDevice => ({
       ...place(`disk${n}`),
@@ -192,16 +191,6 @@ function planDevices(draft: Draft): PlannedDevice[] {
       }),
     })),
   ];
-}
-
-/** Nothing for a network with DHCP. */
-function addressOf(
-  { addresses }: VmTypeSection,
-  nic: string,
-  index: number,
-): { readonly ip?: PlannedAddress } {
-  const ip = plannedAddress(own(addresses, nic), index);
-  return ip === null ? {} : { ip };
 }
 
 /**

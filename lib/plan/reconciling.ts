@@ -104,6 +104,7 @@ export function changeStepNames(vm: PlannedVm, reconciling: Reconciling): readon
     ...changes.map(({ step }) => step),
     ...vm.missing,
     ...growing.map(({ step }) => step),
+    ...(vm.steps.includes("seed") ? ["seed"] : []),
     ...(starts ? ["start"] : []),
   ];
 }

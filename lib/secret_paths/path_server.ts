@@ -6,6 +6,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import { isIpv6 } from "../configuration/environment/ip_addresses.ts";
 import { type Logger, silentLogger } from "../observability/logging.ts";
 import { listen } from "./listen.ts";
+import { isToken, newToken } from "./tokens.ts";
 
 export type { IncomingMessage, ServerResponse } from "node:http";
 
@@ -39,6 +40,12 @@ export interface PathServer extends AsyncDisposable {
    * @throws {ConfigurationError} when the port is taken.
    */
   serve(handler: PathHandler, token?: string): Promise<SecretPath>;
+  /**
+   * Listens, where it did not yet.
+   *
+   * @throws {ConfigurationError} when the port is taken.
+   */
+  listen(): Promise<void>;
 }
 
 /** A server that listens. */
@@ -46,19 +53,11 @@ export interface ListeningPathServer extends PathServer {
   readonly port: number;
 }
 
-/** 256 bits cannot be guessed. */
-const TOKEN_BYTES = 32;
-const TOKEN = /^[0-9a-f]{64}$/;
 /** rclone fetches in four parts; guests fetch small files. */
 const MAX_CONNECTIONS = 64;
 const REQUEST_MS = 10_000;
 /** Somebody who guesses fills no disk with the log. */
 const GUESSES_LOGGED_MS = 60_000;
-
-/** Whether a text is a path's token. */
-export function isToken(text: string): boolean {
-  return TOKEN.test(text);
-}
 
 /**
  * Starts to listen: on the host itself if it is an address of this machine, else on all of its addresses.
@@ -86,7 +85,8 @@ export async function startPathServer(
   return {
     host,
     port: listened,
-    serve: (handler, token = crypto.getRandomValues(new Uint8Array(TOKEN_BYTES)).toHex()) => {
+    listen: () => Promise.resolve(),
+    serve: (handler, token = newToken()) => {
       if (!isToken(token)) throw new TypeError("A path has 64 hexadecimal digits");
       handlers.set(token, handler);
       const close = () => {
@@ -110,12 +110,11 @@ export function pathServerWhenNeeded(
   options: Parameters<typeof startPathServer>[1] = {},
 ): PathServer {
   let server: Promise<PathServer> | null = null;
+  const started = () => server ??= startPathServer(address, options);
   return {
     host: address.host,
-    serve: async (handler, token) => {
-      server ??= startPathServer(address, options);
-      return await (await server).serve(handler, token);
-    },
+    serve: async (handler, token) => await (await started()).serve(handler, token),
+    listen: async () => void await started(),
     [Symbol.asyncDispose]: async () => {
       // Why it could not listen was told where something was to be served.
       await (await server?.catch(() => null))?.[Symbol.asyncDispose]();

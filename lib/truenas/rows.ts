@@ -1,5 +1,6 @@
 /** Converts TrueNAS's rows into this program's types. Pure. */
 import type { Cdrom, Dataset, Disk, Display, Nic, OtherDevice, Values, Vm } from "../inventory/inventory.ts";
+import { seedArgumentOf, withoutSeedArgument } from "../first_boot/command_line_args.ts";
 import { zvolMarkOf } from "../inventory/marks.ts";
 import { zvolOfPath } from "../inventory/names.ts";
 import type { DatasetRow, DeviceRow, VmRow } from "./methods.ts";
@@ -20,7 +21,7 @@ export function toVm(row: VmRow): Vm {
     memoryMib: row.memory,
     autostart: row.autostart,
     cpuMode: row.cpu_mode ?? null,
-    columns: picked(row, TEMPLATE_COLUMNS),
+    ...withoutSeed(picked(row, TEMPLATE_COLUMNS)),
     uuid: row.uuid ?? null,
     everStarted: null,
     disks: [...of("DISK"), ...of("RAW")].map(toDisk),
@@ -29,6 +30,13 @@ export function toVm(row: VmRow): Vm {
     cdroms: of("CDROM").map(toCdrom),
     others: row.devices.filter(({ attributes }) => !KNOWN_DEVICES.includes(attributes.dtype)).map(toOther),
   };
+}
+
+/** The address of a seed is a secret, and no setting that a template states. */
+function withoutSeed(columns: Values): Pick<Vm, "columns" | "seeded"> {
+  const { command_line_args: args } = columns;
+  if (typeof args !== "string" || seedArgumentOf(args) === null) return { columns };
+  return { columns: { ...columns, command_line_args: withoutSeedArgument(args) }, seeded: true };
 }
 
 function toDisk({ id, order, attributes }: DeviceRow): Disk {

@@ -82,14 +82,9 @@ export async function serveDashboard(options: ServerOptions): Promise<void> {
     throw new ConfigurationError("environment", [{ field: "HOST", message }]);
   }
   const tls = readTls(settings);
-  const secrets = [
-    nas.password,
-    nas.apiKey,
-    nas.vncPassword,
-    dashboardPassword,
-    viewerPassword,
-    settings.metricsToken,
-  ].filter((secret) => typeof secret === "string");
+  const secrets = [nas.password, nas.apiKey, nas.vncPassword, dashboardPassword, viewerPassword].filter((
+    secret,
+  ) => typeof secret === "string");
   const logger = setupLogging(logLevel, { format: logFormat, secrets });
   logStrayErrors(logger);
   const templateManager = new TemplateManager(options.templatesDir);
@@ -137,7 +132,6 @@ export async function serveDashboard(options: ServerOptions): Promise<void> {
     access: {
       password: dashboardPassword,
       viewerPassword,
-      metricsToken: settings.metricsToken,
       secure: tls !== null,
       allowedHosts: [listenHost, ...settings.allowedHosts],
       trustedProxies: settings.trustedProxies,

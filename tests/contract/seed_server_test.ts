@@ -10,6 +10,8 @@ import type { Logger } from "../../lib/observability/logging.ts";
 import { startPathServer } from "../../lib/secret_paths/path_server.ts";
 
 const VM = "0a1b2c3d-0000-4000-8000-000000000001";
+const HOST_KEY =
+  "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILrlyaWhT3Z2bEKUcxGZI0cRrxNnFLCqQxjvTbOwVNj+ root@worker01";
 const SECRET = "s3cret-in-the-seed";
 
 /** A server with a clock of its own; `lines` is its log. */
@@ -70,12 +72,22 @@ Deno.test("a guest fetches its files twice, phones home, and is seen; then nothi
   assert.deepEqual(await ask(seed.phoneHomeUrl, other), [404, "Not found"]);
   const long = phone({ instance_id: VM, pub_key_rsa: "x".repeat(100_000) });
   assert.equal((await ask(seed.phoneHomeUrl, long))[0], 413);
-  const home = phone({ instance_id: VM.toUpperCase(), hostname: "worker01", pub_key_rsa: "ssh-rsa AAAA" });
+  const home = phone({
+    instance_id: VM.toUpperCase(),
+    hostname: "worker01",
+    pub_key_ed25519: `${HOST_KEY}\n`,
+  });
   assert.equal((await ask(seed.phoneHomeUrl, home))[0], 200);
   assert.deepEqual(seen.map(({ kind, address }) => [kind, address]), [
     ...Array.from({ length: 4 }, () => ["seed-fetched", "127.0.0.1"]),
     ["phone-home", "127.0.0.1"],
+    ["phone-home", "127.0.0.1"],
   ]);
+  const homes = seen.flatMap((sign) =>
+    sign.kind === "phone-home" ? [[sign.instanceId, sign.hostname, sign.hostKeys]] : []
+  );
+  assert.deepEqual(homes, [["another", "x", []], [VM.toUpperCase(), "worker01", [HOST_KEY]]]);
+
   assert.deepEqual(seed.signs(), seen);
   assert.equal(await seed.ended, "answered");
   assert.equal(seeds.find(VM), null);

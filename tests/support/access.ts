@@ -2,11 +2,7 @@
 import { startDashboard, type TestDashboard } from "./dashboard.ts";
 
 /** The passwords of {@link withAccess}. */
-export const ACCESS = {
-  password: "open sesame",
-  viewerPassword: "just looking",
-  metricsToken: "scrape-0123456789abcdef",
-};
+export const ACCESS = { password: "open sesame", viewerPassword: "just looking" };
 
 /** The time as the dashboard sees it. */
 export interface TestClock {

@@ -17,7 +17,6 @@ const PACKAGES = {
   "zsh": "zsh",
   "fish": "fish",
   "mandoc": "mandoc",
-  "promtool": "prometheus",
 } as const;
 
 /** What a consumer said. */

@@ -8,10 +8,13 @@ export const PHONE_HOME = "phone-home";
 export interface PhoneHome {
   readonly instanceId: string | null;
   readonly hostname: string | null;
+  readonly hostKeys: readonly string[];
 }
 
 /** Several public keys fit. */
 const MAX_BYTES = 64 * 1024;
+const MAX_KEYS = 8;
+const PUBLIC_KEY = /^[a-z0-9@.-]{4,64} [A-Za-z0-9+/=]{16,8000}( [\x20-\x7e]{0,200})?$/;
 /** RFC 1035 */
 const MAX_NAME_CHARS = 253;
 
@@ -27,7 +30,15 @@ export async function readPhoneHome(request: IncomingMessage): Promise<PhoneHome
   const fields = new URLSearchParams(
     new TextDecoder().decode(await new Blob(pieces.map((p) => p.slice())).bytes()),
   );
-  return { instanceId: fields.get("instance_id"), hostname: nameOf(fields.get("hostname")) };
+  const keys = [...fields].filter(([name, key]) =>
+    name.startsWith("pub_key_") && PUBLIC_KEY.test(key.trim())
+  );
+  const instanceId = fields.get("instance_id");
+  return {
+    instanceId: instanceId === null ? null : nameOf(instanceId) ?? "unreadable",
+    hostname: nameOf(fields.get("hostname")),
+    hostKeys: keys.slice(0, MAX_KEYS).map(([, key]) => key.trim()),
+  };
 }
 
 /** A guest's own words are shown on pages, so only names are taken. */

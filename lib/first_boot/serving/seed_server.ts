@@ -21,7 +21,11 @@ export interface SeedServerOptions {
   readonly now: () => number;
 }
 
+/** What is asked for last differs; an old cloud-init asks for no network-config. */
+const NEEDED: readonly string[] = ["user-data", "meta-data", "vendor-data"];
 const FILES: readonly string[] = ["user-data", "meta-data", "vendor-data", "network-config"];
+/** How long after its first start a guest can fetch its seed, in milliseconds. */
+export const SERVED_MS = 60 * 60_000;
 /** More would only repeat themselves. */
 const MAX_SIGNS = 64;
 /** A guest fetches four files; one that asks more often is ill, and each answer is made anew. */
@@ -49,7 +53,11 @@ export function seedServerOn(
       served.set(seed.vm, guest);
       return guest;
     },
+    get all() {
+      return [...served.values()];
+    },
     find: (vm) => served.get(vm) ?? null,
+    listen: () => server.listen(),
     close: () => {
       for (const guest of served.values()) guest.close();
     },
@@ -59,21 +67,27 @@ export function seedServerOn(
 /** A guest, as it is seen from its seed. */
 class Guest implements ServedSeed {
   readonly vm: string;
+  readonly name: string;
   url = "";
   until: number | null = null;
   readonly ended: Promise<SeedEnd>;
+  readonly fetched: Promise<void>;
   readonly #seed: SeedToServe;
   readonly #logger: Logger;
   readonly #now: () => number;
   readonly #listeners = new Set<(sign: GuestSign) => void>();
   readonly #signs: GuestSign[] = [];
   readonly #end = Promise.withResolvers<SeedEnd>();
+  readonly #all = Promise.withResolvers<void>();
+  readonly #missing = new Set(NEEDED);
   readonly #fetches = { count: 0, since: -Infinity };
   #remove: () => void = () => {};
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(seed: SeedToServe, logger: Logger, now: () => number) {
     this.vm = seed.vm;
+    this.name = seed.name;
+    this.fetched = Promise.race([this.#all.promise, this.#end.promise.then(() => {})]);
     this.ended = this.#end.promise;
     this.#seed = seed;
     this.#logger = logger;
@@ -121,8 +135,9 @@ class Guest implements ServedSeed {
       response.setHeader("retry-after", "10");
       return answerText(response, 429, "Too many requests");
     }
-    const text = await this.#render(name, render);
-    if (text === null) return answerText(response, 503, "The seed cannot be made");
+    const files = await this.#render(render);
+    if (files === null) return answerText(response, 503, "The seed cannot be made");
+    const text = files.get(name);
     if (text === undefined) return notFound(response);
     const bytes = new TextEncoder().encode(text);
     response.writeHead(200, {
@@ -132,15 +147,16 @@ class Guest implements ServedSeed {
     if (method === "HEAD") return void response.end();
     response.end(bytes);
     this.#show({ kind: "seed-fetched", at: this.#now(), address: peerOf(request) });
+    this.#missing.delete(name);
+    if (![...this.#missing].some((other) => files.has(other))) this.#all.resolve();
   }
 
-  /** A file; undefined when the seed has no such file, null when it cannot be made. */
+  /** The seed's files; null when it cannot be made. */
   async #render(
-    name: string,
     render: NonNullable<SeedToServe["render"]>,
-  ): Promise<string | undefined | null> {
+  ): Promise<ReadonlyMap<string, string> | null> {
     try {
-      return (await render(this.phoneHomeUrl)).files.get(name);
+      return (await render(this.phoneHomeUrl)).files;
     } catch (error) {
       this.#logger.error("The seed of a VM cannot be made, so its guest waits", {
         vm: this.#seed.name,
@@ -157,17 +173,17 @@ class Guest implements ServedSeed {
       return answerText(response, 413, "Too long");
     }
     const address = peerOf(request);
-    if (home.instanceId !== null && home.instanceId.toLowerCase() !== this.vm.toLowerCase()) {
-      this.#logger.warning("A guest phoned home as another instance", { vm: this.#seed.name, from: address });
-      return notFound(response);
-    }
+    const isOther = home.instanceId !== null && home.instanceId.toLowerCase() !== this.vm.toLowerCase();
+    this.#show({ kind: "phone-home", at: this.#now(), address, ...home });
+    if (isOther) return notFound(response);
     answerText(response, 200, "Thank you");
-    this.#show({ kind: "phone-home", at: this.#now(), address, hostname: home.hostname });
     // cloud-init does it last, when it needs nothing more.
     this.close("answered");
   }
 
   #show(sign: GuestSign): void {
+    // A VM that was started elsewhere is given its hour from then on.
+    if (this.until === null) this.endAt(sign.at + SERVED_MS);
     this.#signs.push(sign);
     if (this.#signs.length > MAX_SIGNS) this.#signs.splice(1, 1);
     const { kind, address } = sign;

@@ -27,12 +27,15 @@ export type SeedEnd = "answered" | "expired" | "closed";
 /** A seed that is served, or was. */
 export interface ServedSeed {
   readonly vm: string;
+  readonly name: string;
   /** The address below which the guest finds its files, with a slash at its end. */
   readonly url: string;
   /** Where the guest says that it has started. */
   readonly phoneHomeUrl: string;
   /** Until when it is served, in milliseconds since 1970 (UTC); null while the VM has not started. */
   readonly until: number | null;
+  /** Resolves when the guest has fetched all that it needs, or it is no longer served. */
+  readonly fetched: Promise<void>;
   /** Resolves when it is no longer served. */
   readonly ended: Promise<SeedEnd>;
   /** What the guest has shown, the latest last. */
@@ -55,8 +58,16 @@ export interface SeedServer {
    * @throws {ConfigurationError} when SEED_PORT is taken.
    */
   serve(seed: SeedToServe): Promise<ServedSeed>;
+  /** Those that are served. */
+  readonly all: Iterable<ServedSeed>;
   /** The seed of a VM, by its uuid, for as long as it is served; null when none is. */
   find(vm: string): ServedSeed | null;
+  /**
+   * Listens, where it did not yet.
+   *
+   * @throws {ConfigurationError} when SEED_PORT is taken.
+   */
+  listen(): Promise<void>;
   /** Ends all. */
   close(): void;
 }

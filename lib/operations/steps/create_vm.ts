@@ -3,6 +3,7 @@
  * they are created in parallel with the other devices. Only what this run provably created (by the uuid it chose and the
  * properties of its zvols) is removed.
  */
+import { type SeedMeans, seedStep } from "../../first_boot/steps/seed_step.ts";
 import { isRefusedWith, isTransient } from "../../errors/refusals.ts";
 import { reasonOf } from "../../errors/system_errors.ts";
 import { markedDescription } from "../../inventory/marks.ts";
@@ -24,6 +25,8 @@ export type CancelMode = "roll-back" | "keep";
 
 /** What creating a VM needs. */
 export interface CreationContext extends VmContext, DeviceOptions {
+  /** How guests get their first configuration. */
+  readonly seeds: SeedMeans;
   /** Aborts when a VM with `on_failure: stop` has failed, so that no further VM is started. */
   readonly stop: AbortController;
 }
@@ -171,7 +174,8 @@ async function endFailed(work: Creation, failure: VmFailure): Promise<VmResult> 
 
 async function performStep(work: Creation, step: string): Promise<void> {
   const { vm, created } = work;
-  if (step === "vm") created.vmId = (await runStep(work, createStep(work))).id;
+  if (step === "seed") await runStep(work, seedStep(work));
+  else if (step === "vm") created.vmId = (await runStep(work, createStep(work))).id;
   else if (step === "start") await startCreated(work);
   else if (step === "download" || step === "image" || step === "clone") await performImageStep(work, step);
   else {

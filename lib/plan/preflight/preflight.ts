@@ -4,7 +4,6 @@
  */
 import type { CreationInput } from "../creation_input.ts";
 import type { Finding, PlannedVm } from "../types.ts";
-import { checkAddresses } from "./addresses.ts";
 import { checkChanges } from "./changes.ts";
 import { DISPLAY_RULES } from "./displays.ts";
 import { checkAttachedImages, IMAGE_RULES } from "./images.ts";
@@ -13,6 +12,7 @@ import { NAME_RULES } from "./names.ts";
 import { NETWORK_RULES } from "./network.ts";
 import { RIGHTS_RULES } from "./rights.ts";
 import type { Rule } from "./rule.ts";
+import { SEED_RULES } from "./seeds.ts";
 import { SPACE_RULES } from "./space.ts";
 import { DISK_IMAGE_RULES } from "./disk_images.ts";
 import { DISK_SOURCE_RULES } from "./disk_sources.ts";
@@ -29,18 +29,17 @@ const RULES: readonly Rule[] = [
   ...DISPLAY_RULES,
   ...NETWORK_RULES,
   ...RIGHTS_RULES,
+  ...SEED_RULES,
 ];
 
 /** All findings; one with the same message and field is reported once, for all its VMs. */
 export function preflight(vms: readonly PlannedVm[], input: CreationInput): readonly Finding[] {
-  const all = vms.map(withMissing);
-  const active = all.filter(({ steps }) => steps.length > 0);
+  const active = vms.map(withMissing).filter(({ steps }) => steps.length > 0);
   const context = { input, inventory: input.inventory, active };
   const found = active.length === 0 ? [] : RULES.flatMap((rule) => rule(context));
   const causes = Map.groupBy(
     [
       ...found,
-      ...checkAddresses(all, input),
       ...checkChanges(vms, { input, inventory: input.inventory }),
       ...checkAttachedImages(vms, input.inventory),
     ],

@@ -57,10 +57,16 @@ function remaining(present: Present): Replacement {
     ...removalSteps(zvols),
     ...(successor === undefined ? ["vm"] : []),
     ...missing.map(({ step }) => step),
+    ...(needsSeed(present) ? ["seed"] : []),
     ...unmarked.map(({ step }) => `mark-${step}`),
     ...(replacement.start && successor?.state !== "RUNNING" ? ["start"] : []),
   ];
   return { ...replacement, devices, zvols, steps };
+}
+
+/** The new VM is given its seed until it has started; one that has it already has it served again. */
+function needsSeed({ replacement: { steps }, successor }: Present): boolean {
+  return steps.includes("seed") && (successor === undefined || successor.state === "STOPPED");
 }
 
 function find({ input }: Present, zvol: string): Dataset | undefined {

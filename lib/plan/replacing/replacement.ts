@@ -76,7 +76,7 @@ function replacementOf({ vm, found, disks }: ToReplace, input: CreationInput): R
     start: found.state === "RUNNING" || (vm.start && isNew),
     resizes: resizeStepsOf(vm, keeps.map(({ zvol }) => zvol)),
   };
-  return { ...replacement, steps: stepsOf(replacement, found) };
+  return { ...replacement, steps: stepsOf(vm, replacement, found) };
 }
 
 function inOrder(zvols: readonly ReplacedZvol[]): readonly ReplacedZvol[] {
@@ -139,6 +139,7 @@ function extraDevices({ vm: { devices }, found, disks }: ToReplace): readonly Pl
 
 /** `stop` is skipped for a VM that is off. */
 function stepsOf(
+  { seed }: PlannedVm,
   { zvols, keeps, devices, start, resizes }: Omit<Replacement, "steps">,
   { state }: Pick<Vm, "state">,
 ): readonly string[] {
@@ -151,6 +152,7 @@ function stepsOf(
     ...removalSteps(zvols),
     "vm",
     ...devices.map(({ step }) => step),
+    ...(seed === undefined ? [] : ["seed"]),
     ...keeps.filter(({ mark }) => mark !== null).map(({ step }) => `mark-${step}`),
     ...(start ? ["start"] : []),
   ];

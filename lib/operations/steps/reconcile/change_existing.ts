@@ -5,6 +5,7 @@
  */
 import type { Reconciling } from "../../../plan/changes.ts";
 import { reconcilingOf, type VmReconciling } from "../../../plan/reconciling.ts";
+import { seedStep } from "../../../first_boot/steps/seed_step.ts";
 import type { PlannedVm } from "../../../plan/types.ts";
 import type { VersionRules } from "../../../truenas/versions.ts";
 import { TrueNASError } from "../../../errors/errors.ts";
@@ -111,6 +112,9 @@ async function runSteps(work: Work): Promise<void> {
   }
   for (const change of plan.growing) {
     await perform(() => runStep(work, changeStep(work, change, changed.made)));
+  }
+  if (vm.steps.includes("seed")) {
+    await perform(() => runStep(work, seedStep({ ...work, created: changed.created })));
   }
   if (plan.starts) {
     await perform(() => runStep(work, startAgainStep(work, { ...vm, step: "start" })));

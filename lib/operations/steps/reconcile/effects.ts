@@ -3,10 +3,16 @@
  * third value was changed by somebody else, and is left.
  */
 import { TrueNASError } from "../../../errors/errors.ts";
+import {
+  argumentsOf,
+  seedArgumentOf,
+  withoutSeedArgument,
+  withSeedArgument,
+} from "../../../first_boot/command_line_args.ts";
 import { zvolOfPath } from "../../../inventory/names.ts";
 import type { PlannedChange, Values } from "../../../plan/changes.ts";
 import { expectKnown, fetchDatasets } from "../../../truenas/batched_reads.ts";
-import type { DeviceRow } from "../../../truenas/methods.ts";
+import type { DeviceRow, VmRow } from "../../../truenas/methods.ts";
 import { formatBytes } from "../../../units.ts";
 import { orderEffect } from "./boot_order.ts";
 import { type ChangeContext, type Effect, type Present, readOwnVm } from "./effect.ts";
@@ -33,13 +39,25 @@ type ChangeOf<K extends PlannedChange["kind"]> = Extract<PlannedChange, { kind: 
 
 function settingsEffect(context: ChangeContext, { set, was }: ChangeOf<"settings">): Effect {
   const { caller, existing: { id } } = context;
-  const update = (values: Values) => caller.call("vm.update", [id, values]);
+  const update = async (values: Values) => caller.call("vm.update", [id, await keepingSeed(context, values)]);
   return {
     method: "vm.update",
-    read: async () => compareValues(await readOwnVm(context), set, was),
+    read: async () => compareValues(withoutSeed(await readOwnVm(context)), set, was),
     apply: () => update(set),
     revert: () => update(was),
   };
+}
+
+/** What tells the guest where its seed is belongs to no template, and stays. */
+async function keepingSeed(context: ChangeContext, values: Values): Promise<Values> {
+  const { command_line_args: args } = values;
+  if (typeof args !== "string") return values;
+  const seed = seedArgumentOf(argumentsOf(await readOwnVm(context)));
+  return seed === null ? values : { ...values, command_line_args: withSeedArgument(args, seed.url) };
+}
+
+function withoutSeed(row: VmRow): VmRow {
+  return { ...row, command_line_args: withoutSeedArgument(argumentsOf(row)) };
 }
 
 function deviceEffect(context: ChangeContext, change: ChangeOf<"device">): Effect {

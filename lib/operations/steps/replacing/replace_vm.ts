@@ -30,7 +30,9 @@ export async function replaceVm(context: ReplacementContext, vm: PlannedVm): Pro
     description: replacement.description,
     autostart: replacement.autostart,
     start: replacement.start,
-    steps: replacement.steps.filter((step) => step === "vm" || isDevice(replacement, step)),
+    steps: replacement.steps.filter((step) =>
+      step === "vm" || step === "seed" || isDevice(replacement, step)
+    ),
   }, replacement.keeps.map(({ zvol }) => zvol));
   const passes = async (error: unknown) => isTransient(error) || await isOffAgain(work);
   const removal = removalContext({ ...context, vmName: vm.name }, context.cancellable, passes);

@@ -1,0 +1,43 @@
+/** How a seed comes to its guest. Pure. */
+import { isWithin } from "../../configuration/environment/ip_addresses.ts";
+import type { PlannedDevice } from "../../plan/types.ts";
+import type { SeedKind, SeedWay } from "../types.ts";
+import type { SeedHost } from "./seeds_read.ts";
+
+/** A way with its reason, as a sentence without a period. */
+export interface ReasonedWay {
+  readonly way: SeedWay;
+  readonly reason: string;
+}
+
+/** By URL where that is possible, because it needs no file on the NAS. */
+export function seedWay(
+  kind: SeedKind,
+  { host, simulated }: SeedHost,
+  devices: readonly PlannedDevice[],
+): ReasonedWay {
+  const disk = (reason: string): ReasonedWay => ({ way: "disk", reason });
+  if (kind === "ignition") return disk("Ignition looks for its configuration on a disk");
+  const nic = devices.find((device) => device.dtype === "NIC");
+  if (nic?.dtype === "NIC" && nic.ip !== undefined) {
+    return disk(
+      `the guest has to know its static address in the network ${nic.name} before it can fetch anything`,
+    );
+  }
+  if (host === null) return disk("SEED_HOST is not set, so guests cannot fetch it from this program");
+  if (!simulated && isUnreachable(host)) return disk(`SEED_HOST is ${host}, which guests cannot reach`);
+  return { way: "url", reason: `guests can fetch it from this program at ${host}` };
+}
+
+/** Addresses by which every machine means itself. */
+const OWN_ADDRESSES: readonly string[] = ["127.0.0.0/8", "0.0.0.0/32", "::1/128", "::/128"];
+
+/** Whether no guest reaches this program by such an address. */
+export function isUnreachable(host: string): boolean {
+  return /^(.*\.)?localhost\.?$/i.test(host) || isWithin(host, OWN_ADDRESSES);
+}
+
+/** Characters that the address of a seed has at most. */
+export function seedUrlChars(host: string): number {
+  return `http://[${host}]:65535/${"0".repeat(64)}/`.length;
+}

@@ -1,0 +1,100 @@
+/**
+ * Keeps the seeds of one NAS's guests: each is served from the moment its VM is told where, for an hour after the VM's first start,
+ * and ends when the guest has answered or the VM is gone. A VM whose seed has ended is told nothing any longer: at a later boot its
+ * guest would wait for an address that does not answer, as Talos does without end after a reset.
+ */
+import { reasonOf } from "../../errors/system_errors.ts";
+import type { Logger } from "../../observability/logging.ts";
+import type { OperationEvent, OperationView } from "../../operations/types.ts";
+import type { Caller } from "../../truenas/client.ts";
+import { vmQuery } from "../../truenas/methods.ts";
+import { argumentsOf, seedArgumentOf, withoutSeedArgument } from "../command_line_args.ts";
+import { SERVED_MS } from "./seed_server.ts";
+import type { SeedServer, SeedToServe, ServedSeed } from "./served_seed.ts";
+
+/** What keeping seeds needs. */
+export interface SeedKeeperOptions {
+  readonly server: SeedServer;
+  readonly caller: Caller;
+  readonly logger: Logger;
+}
+
+/** Outcomes after which a VM of an operation is no longer there. */
+const GONE: readonly string[] = ["rolled-back", "destroyed", "already-gone"];
+
+/** See the file's comment. */
+export class SeedKeeper {
+  readonly #options: SeedKeeperOptions;
+  readonly #ending = new Set<Promise<void>>();
+
+  constructor(options: SeedKeeperOptions) {
+    this.#options = options;
+  }
+
+  /** Serves guests. */
+  get server(): SeedServer {
+    return this.#options.server;
+  }
+
+  /**
+   * Serves a seed until it ends.
+   *
+   * @throws {ConfigurationError} when SEED_PORT is taken.
+   */
+  async serve(seed: SeedToServe): Promise<ServedSeed> {
+    const served = await this.server.serve(seed);
+    const ending = this.#conclude(served).finally(() => this.#ending.delete(ending));
+    this.#ending.add(ending);
+    return served;
+  }
+
+  /** Follows what operations do to the VMs. */
+  follow({ vms }: OperationView, event: OperationEvent): void {
+    if (event.type === "step" && event.step === "start" && event.status === "done") {
+      this.#of(event.vm)?.endAt(event.at + SERVED_MS);
+    }
+    if (event.type !== "vm" || !GONE.includes(event.outcome)) return;
+    const uuids = vms.find(({ name }) => name === event.vm)?.steps.flatMap(({ evidence }) =>
+      evidence?.uuid ?? []
+    );
+    const served = this.#of(event.vm);
+    // A VM that was made again has the name of the one that is gone.
+    if (event.outcome !== "rolled-back" || served === null || uuids?.includes(served.vm)) served?.close();
+  }
+
+  /** Ends all, and resolves when what has ended before is off the NAS. */
+  async close(): Promise<void> {
+    this.server.close();
+    await Promise.all(this.#ending);
+  }
+
+  #of(name: string): ServedSeed | null {
+    return [...this.server.all].find((served) => served.name === name) ?? null;
+  }
+
+  async #conclude(served: ServedSeed): Promise<void> {
+    const end = await served.ended;
+    const { logger } = this.#options;
+    if (end === "closed") return;
+    logger.info("A seed is no longer served", { vm: served.name, because: end });
+    await this.forget(served.vm).catch((error) => {
+      logger.warning("The address of a seed that has ended could not be taken from a VM", {
+        vm: served.name,
+        reason: reasonOf(error).replaceAll(served.url, ""),
+      });
+    });
+  }
+
+  /**
+   * Takes the seed's address from a VM; its other arguments stay.
+   *
+   * @throws {TrueNASError} when the NAS refuses it, or is away.
+   */
+  async forget(uuid: string): Promise<void> {
+    const { caller } = this.#options;
+    const [row] = await caller.call("vm.query", vmQuery(["uuid", "=", uuid]));
+    if (row === undefined || seedArgumentOf(argumentsOf(row)) === null) return;
+    const args = withoutSeedArgument(argumentsOf(row));
+    await caller.call("vm.update", [row.id, { command_line_args: args }]);
+  }
+}

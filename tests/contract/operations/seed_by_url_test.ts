@@ -1,0 +1,218 @@
+/**
+ * Protects first configurations by URL: a created VM tells its guest where its seed is before it starts, the guest fetches it and
+ * phones home, and afterwards the VM has the arguments of its template again. The guest is this test.
+ */
+import assert from "node:assert/strict";
+import type { FlatConfiguration } from "../../../lib/configuration/flat_configuration.ts";
+import { seedArgumentOf } from "../../../lib/first_boot/command_line_args.ts";
+import type { SeedSection } from "../../../lib/first_boot/types.ts";
+import type { CreationPlan, PlannedVm } from "../../../lib/plan/types.ts";
+import { pathServerWhenNeeded, startPathServer } from "../../../lib/secret_paths/path_server.ts";
+import type { Simulator } from "../../../lib/simulator/simulator.ts";
+import { startSimulator } from "../../../lib/simulator/simulator.ts";
+import { VMManager } from "../../../lib/vm_manager.ts";
+import type { VMManagerOptions } from "../../../lib/vm_manager_options.ts";
+import { TEST_TIMES } from "../../support/dashboard.ts";
+import { credentials, outcomes, vmNamed, workers } from "../../support/lab.ts";
+import { repeatedly } from "../../support/deadline.ts";
+
+const KEY =
+  "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILrlyaWhT3Z2bEKUcxGZI0cRrxNnFLCqQxjvTbOwVNj+ ops@example.org";
+const SEED: SeedSection = { kind: "cloud-init", user: "admin", ssh_keys: [KEY] };
+const TYPES = [{ type: "worker", startPort: 5920 }];
+
+interface SeedLab {
+  readonly simulator: Simulator;
+  readonly manager: VMManager;
+}
+
+async function withGuests(
+  test: (lab: SeedLab) => Promise<void>,
+  options: Partial<VMManagerOptions> = {},
+): Promise<void> {
+  await using simulator = await startSimulator({ times: TEST_TIMES, version: "25.10" });
+  await using paths = await startPathServer({ host: "127.0.0.1", port: 0 });
+  await using manager = new VMManager({ ...credentials(simulator), paths, simulated: true, ...options });
+  await manager.connect();
+  await test({ simulator, manager });
+}
+
+/** Workers with a seed. */
+function seeded(count: number, change: Parameters<typeof workers>[0] = {}): FlatConfiguration {
+  return workers({ count, seed: SEED, ...change });
+}
+
+function argsOf(simulator: Simulator, name: string): string {
+  return String(vmNamed(simulator, name)?.config.command_line_args ?? "");
+}
+
+/** Where the guest of a VM finds its seed; fails when its SMBIOS does not say. */
+function seedUrl(simulator: Simulator, name: string): string {
+  const url = seedArgumentOf(argsOf(simulator, name))?.url;
+  assert.ok(url !== undefined, `${name} tells its guest: ${argsOf(simulator, name)}`);
+  return url;
+}
+
+async function textOf(url: string): Promise<string> {
+  const response = await fetch(url);
+  assert.equal(response.status, 200, url);
+  return await response.text();
+}
+
+function planned({ vms }: CreationPlan, name: string): PlannedVm {
+  const vm = vms.find((it) => it.name === name);
+  assert.ok(vm !== undefined, name);
+  return vm;
+}
+
+Deno.test("guests fetch their seed and phone home; then their VMs have the template's arguments again", async () => {
+  await withGuests(async ({ simulator, manager }) => {
+    const args = "-cpu host,+x2apic -name 'a b'";
+    const configuration = seeded(2, { template: { vm: { command_line_args: args } } });
+    const plan = await manager.planCreation({ configuration, types: TYPES });
+    const { steps, seed } = planned(plan, "worker01");
+    assert.deepEqual(steps.slice(-2), ["seed", "start"]);
+    assert.deepEqual({ ...seed, digest: "" }, {
+      kind: "cloud-init",
+      hostname: "worker01",
+      way: "url",
+      reason: "guests can fetch it from this program at 127.0.0.1",
+      files: [],
+      keys: [{ key: KEY, from: "inline" }],
+      digest: "",
+    });
+    assert.deepEqual(plan.findings.filter(({ severity }) => severity === "error"), []);
+    const before = { ...simulator.store };
+    assert.equal(before.vms.size, 0, "planning changes nothing");
+
+    const result = await manager.create({ configuration, types: TYPES });
+    assert.deepEqual(outcomes(result), ["worker01 created", "worker02 created"]);
+    for (const name of ["worker01", "worker02"]) {
+      const vm = vmNamed(simulator, name);
+      const url = seedUrl(simulator, name);
+      assert.equal(argsOf(simulator, name), `${args} -smbios 'type=1,serial=ds=nocloud-net;s=${url}'`);
+      assert.match(await textOf(`${url}user-data`), /^#cloud-config\n[\s\S]*ops@example\.org/);
+      assert.match(await textOf(`${url}meta-data`), new RegExp(`"${vm?.config.uuid}"[\\s\\S]*"${name}"`));
+      assert.match(await textOf(`${url}vendor-data`), /manual_cache_clean: true/);
+      const again = await manager.planCreation({ configuration, types: TYPES });
+      const { action, differences } = planned(again, name);
+      assert.deepEqual([action, differences], ["keep", []], "the seed's address is no difference");
+
+      const served = manager.seeds?.find(String(vm?.config.uuid)) ?? null;
+      const hour = (served?.until ?? 0) - Date.now();
+      assert.ok(hour > 59 * 60_000 && hour <= 60 * 60_000, "an hour from the start");
+      const form = { instance_id: String(vm?.config.uuid), hostname: name };
+      const home = await fetch(served?.phoneHomeUrl ?? "", {
+        method: "POST",
+        body: new URLSearchParams(form),
+      });
+      assert.equal(home.status, 200);
+      await home.body?.cancel();
+      assert.equal(await served?.ended, "answered");
+      await repeatedly(
+        "the address is taken from the VM",
+        () => Promise.resolve(argsOf(simulator, name) === args || null),
+      );
+      const gone = await fetch(`${url}user-data`);
+      assert.equal(gone.status, 404);
+      await gone.body?.cancel();
+    }
+    const journal = JSON.stringify(manager.operations.store.list());
+    assert.ok(!/[0-9a-f]{64}\//.test(journal) && !journal.includes("-smbios"), "no address in what is kept");
+  });
+});
+
+Deno.test("an operation that was interrupted serves the seed where the guest looks for it", async () => {
+  await using simulator = await startSimulator({ times: TEST_TIMES, version: "27.0" });
+  const configuration = seeded(1, { disk: { root: 10 } });
+  const stop = new AbortController();
+  const url = await withProgram(simulator, async (manager) => {
+    const observer: Parameters<VMManager["create"]>[1] = {
+      signal: stop.signal,
+      observer: (event) => {
+        if (event.type === "step" && event.step === "seed" && event.status === "done") stop.abort("keep");
+      },
+    };
+    const { vms } = await manager.create({ configuration, types: TYPES }, observer);
+    assert.equal(vms[0]?.outcome, "cancelled-kept");
+    assert.equal(vmNamed(simulator, "worker01")?.state, "STOPPED", "the premise: it was not started");
+    const [operation] = manager.operations.store.list();
+    const first = seedUrl(simulator, "worker01");
+    const resumed = await manager.operations.resume(operation?.id ?? "");
+    assert.equal((await resumed?.finished)?.status, "done");
+    assert.equal(seedUrl(simulator, "worker01"), first, "the same address");
+    assert.equal(vmNamed(simulator, "worker01")?.state, "RUNNING");
+    assert.match(await textOf(`${first}user-data`), /#cloud-config/);
+    return first;
+  });
+  assert.notEqual(url, "");
+});
+
+async function withProgram<T>(simulator: Simulator, work: (manager: VMManager) => Promise<T>): Promise<T> {
+  await using paths = await startPathServer({ host: "127.0.0.1", port: 0 });
+  await using manager = new VMManager({ ...credentials(simulator), paths, simulated: true });
+  await manager.connect();
+  return await work(manager);
+}
+
+Deno.test("a seed that guests could not fetch is said in the plan, and blocks its VMs", async () => {
+  const errorsOf = async (
+    options: Partial<VMManagerOptions>,
+    change: Parameters<typeof workers>[0] = {},
+  ): Promise<string> => {
+    let text = "";
+    await withGuests(async ({ manager }) => {
+      const { findings, vms } = await manager.planCreation({
+        configuration: seeded(2, change),
+        types: TYPES,
+      });
+      assert.deepEqual(vms.map(({ action }) => action), ["blocked", "blocked"]);
+      const errors = findings.filter(({ severity, field }) =>
+        severity === "error" && field === "worker.seed"
+      );
+      assert.ok(errors.every(({ vms }) => vms.join() === "worker01,worker02"), "each is said once");
+      text = errors.map(({ message }) => message).join("\n");
+    }, options);
+    return text;
+  };
+  assert.match(await errorsOf({ simulated: false }), /SEED_HOST is 127\.0\.0\.1, which guests cannot reach/);
+  const nowhere = { paths: undefined } as unknown as Partial<VMManagerOptions>;
+  assert.match(await errorsOf(nowhere), /SEED_HOST is not set/);
+  const ignition = { seed: { kind: "ignition", config: "node.ign" } } as const;
+  assert.match(
+    await errorsOf({}, ignition),
+    /without access to files of seeds[\s\S]*Ignition looks for its configuration on a disk/,
+  );
+  const own = { template: { vm: { command_line_args: "-smbios type=1,serial=mine" } } };
+  assert.match(await errorsOf({}, own), /SMBIOS serial number already/);
+  const long = { template: { vm: { command_line_args: `-name ${"x".repeat(1_000)}` } } };
+  assert.match(await errorsOf({}, long), /TrueNAS takes 1024/);
+});
+
+Deno.test("a VM that was rolled back or destroyed no longer has its seed served", async () => {
+  await withGuests(async ({ simulator, manager }) => {
+    simulator.addFault({ method: "vm.start", action: "fail" });
+    const configuration = seeded(1);
+    const { vms } = await manager.create({ configuration, types: TYPES });
+    assert.equal(vms[0]?.outcome, "rolled-back");
+    assert.deepEqual([...manager.seeds?.all ?? []], []);
+    await manager.create({ configuration, types: TYPES });
+    assert.equal([...manager.seeds?.all ?? []].length, 1);
+    const url = seedUrl(simulator, "worker01");
+    await manager.destroyManagedVms(["worker"]);
+    const gone = await fetch(`${url}user-data`);
+    assert.equal(gone.status, 404);
+    await gone.body?.cancel();
+  });
+});
+
+Deno.test("a taken SEED_PORT ends the step with what to do, and nothing stays behind", async () => {
+  await using other = await startPathServer({ host: "127.0.0.1", port: 0 });
+  await using paths = pathServerWhenNeeded({ host: "127.0.0.1", port: other.port });
+  await withGuests(async ({ simulator, manager }) => {
+    const { vms } = await manager.create({ configuration: seeded(1), types: TYPES });
+    assert.equal(vms[0]?.outcome, "rolled-back");
+    assert.match(vms[0]?.message ?? "", /Port \d+ is in use\. Set SEED_PORT to another port/);
+    assert.equal(simulator.store.vms.size, 0);
+  }, { paths });
+});
