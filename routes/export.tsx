@@ -12,6 +12,7 @@ import {
   TALOS_VERSIONS,
   type TalosVersion,
 } from "../lib/exports/names.ts";
+import { givenAddresses } from "../lib/operations/record/given_addresses.ts";
 import { tar } from "../lib/exports/tar.ts";
 import { ExportPage, type ExportPageProps } from "../templates/pages/export_page.tsx";
 import { inTime } from "./in_time.ts";
@@ -86,11 +87,12 @@ async function presentNodes(
   const needsLook = needsLookOf(dashboard);
   const isChosen = (vm: Vm) => ids.length === 0 ? matches(vm, query, needsLook) : ids.includes(String(vm.id));
   const chosen = sorted(vms.filter(isChosen), query.sort);
-  return chosen.map((vm) => nodeOfVm(vm));
+  const given = givenAddresses(manager.operations.store.list(), new Set(vms.map(({ name }) => name)));
+  return chosen.map((vm) => nodeOfVm(vm, given));
 }
 
-/** The VMs in the configuration, with the MACs they will get. */
+/** The VMs in the configuration, with the MACs and static addresses that they will get. */
 async function plannedNodes({ manager, configuration }: Dashboard, type: string): Promise<ClusterNode[]> {
-  const plan = await manager.operations.planCreation(configuration());
+  const plan = await manager.operations.planCreation({ ...configuration(), asksNetwork: false });
   return plan.vms.filter((vm) => type === "" || vm.type === type).map((vm) => nodeOfPlanned(vm));
 }

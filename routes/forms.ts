@@ -328,9 +328,10 @@ function sectionOf(type: CreateFormType, file: Configuration | undefined): Recor
 /** The image and the CD-ROM, as typed or else as in the file, and what a form has no fields for. */
 function imageIn(
   type: CreateFormType,
-  { template, image, cdrom, clone }: Partial<VmTypeSection> = {},
+  { template, image, cdrom, clone, seed, addresses, ready, quorum }: Partial<VmTypeSection> = {},
 ): Record<string, unknown> {
-  const values = { template, image, cdrom, clone, ...imageValuesOf(type) };
+  const unseen = { template, seed, addresses, ready, quorum };
+  const values = { ...unseen, image, cdrom, clone, ...imageValuesOf(type) };
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
 }
 

@@ -7,6 +7,7 @@ import { toDynamicInventory } from "../exports/ansible.ts";
 import { EXPORT_FORMATS } from "../exports/formats.ts";
 import { EXPORT_NAMES, type ExportName } from "../exports/names.ts";
 import { type ClusterNode, nodeOfPlanned, nodeOfVm } from "../exports/nodes.ts";
+import { givenAddresses } from "../operations/record/given_addresses.ts";
 import { choiceExpected, show } from "../inputs.ts";
 import { isFolder, makeFolder, writeTextFile } from "../configuration/files.ts";
 import { READING_MS } from "../inventory/live_inventory.ts";
@@ -39,10 +40,13 @@ export function readExport({ export: options, types, json }: Options): ExportReq
   return { ...options, format, types };
 }
 
-/** The VMs on the NAS, with the addresses their guests report. */
-export async function presentNodes({ inventory: { live } }: VMManager): Promise<ClusterNode[]> {
+/** The VMs on the NAS, with the addresses that their guests report or that they were created with. */
+export async function presentNodes(manager: VMManager): Promise<ClusterNode[]> {
+  const { inventory: { live }, operations: { store } } = manager;
   await live.readAddresses();
-  return (await live.readyVms(READING_MS)).map(nodeOfVm);
+  const vms = await live.readyVms(READING_MS);
+  const given = givenAddresses(store.list(), new Set(vms.map(({ name }) => name)));
+  return vms.map((vm) => nodeOfVm(vm, given));
 }
 
 /**
@@ -66,9 +70,9 @@ export function printInventory(
   print(JSON.stringify(host === null ? inventory.list : inventory.host(host), null, 2));
 }
 
-/** The configured VMs, with the MAC addresses they have or will get. */
+/** The configured VMs, with the MAC addresses and static addresses that they have or will get. */
 export async function plannedNodes(manager: VMManager, request: CreationRequest): Promise<ClusterNode[]> {
-  return (await manager.operations.planCreation(request)).vms.map(nodeOfPlanned);
+  return (await manager.operations.planCreation({ ...request, asksNetwork: false })).vms.map(nodeOfPlanned);
 }
 
 /** Writes the export; remarks about omitted VMs go to standard error. */

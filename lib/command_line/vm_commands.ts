@@ -12,7 +12,13 @@ import { READING_MS } from "../inventory/live_inventory.ts";
 import { typeOf } from "../inventory/names.ts";
 import type { ListColumn } from "./commands.ts";
 import type { Actor, OperationEvent } from "../operations/types.ts";
-import { describeImages, describeReasons, describeSurplus, describeTotals } from "../plan/description.ts";
+import {
+  describeAddress,
+  describeImages,
+  describeReasons,
+  describeSurplus,
+  describeTotals,
+} from "../plan/description.ts";
 import type { CreationPlan, DestructionPlan, PlannedAction, PlannedVm, PlannedZvol } from "../plan/types.ts";
 import { formatBytes, formatCount, formatMib, MIB } from "../units.ts";
 import { describeMissing } from "../plan/destruction.ts";
@@ -274,7 +280,7 @@ function describeDevices(vm: PlannedVm, plan: CreationPlan): string {
       case "CDROM":
         return device.path;
       case "NIC":
-        return `${device.attach}=${device.mac}`;
+        return [`${device.attach}=${device.mac}`, ...describeAddress(device.ip)].join(" ");
       case "DISK":
         return `${device.zvol} ${formatBytes(device.sizeBytes)}${describeImage(device.image)}`;
     }

@@ -176,7 +176,25 @@ function issuesOf(
     if (issue.code !== "unrecognized_keys") return [{ field: path.join("."), message: issue.message }];
     return issue.keys.map((key) => ({
       field: [...path, key].join("."),
-      message: `Unknown key ${show(key)}; the known keys are ${Object.keys(known).join(", ")}`,
+      message: `Unknown key ${show(key)}; the known keys are ${keysAt(known, issue.path).join(", ")}`,
     }));
   });
+}
+
+/** The keys at a path below the keys of a section. */
+function keysAt(known: Readonly<Record<string, unknown>>, [key, ...path]: readonly PropertyKey[]): string[] {
+  if (key === undefined) return Object.keys(known);
+  return keysAt(shapeOf(known[String(key)]), path);
+}
+
+interface SchemaParts {
+  readonly shape?: Readonly<Record<string, unknown>>;
+  readonly def?: { readonly innerType?: unknown };
+}
+
+/** The keys of a schema, which can be optional. */
+function shapeOf(schema: unknown): Readonly<Record<string, unknown>> {
+  const { shape, def } = (schema ?? {}) as SchemaParts;
+  if (shape !== undefined) return shape;
+  return def?.innerType === undefined ? {} : shapeOf(def.innerType);
 }

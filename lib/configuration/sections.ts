@@ -2,9 +2,12 @@
 import { z } from "../zod.ts";
 import { normalizeMac } from "../inventory/names.ts";
 import { checkOverrides, type TemplateOverrides } from "../vm_templates/overrides.ts";
-import { choiceExpected, isWithinRange, type Range, show, wholeNumberExpected } from "../inputs.ts";
+import { type Range, show } from "../inputs.ts";
+import { choice, flag, otherwise, text, wholeNumber } from "./checked_values.ts";
 import { ON_FAILURE, type OnFailure } from "./on_failure.ts";
-import { addressesSection, readySection, seedSection } from "../first_boot/sections.ts";
+import { addressesProblems, addressesSection } from "../first_boot/addresses/address_section.ts";
+import { readySection, seedSection } from "../first_boot/sections.ts";
+import { firstBootProblems } from "../first_boot/type_checks.ts";
 import type { AddressSection, ReadySection, SeedSection } from "../first_boot/types.ts";
 
 /** Where VMs keep their disks, and what they are installed from. */
@@ -105,48 +108,6 @@ export function cdromOf(
 const MAX_DISKS = 16;
 const MAX_NICS = 8;
 
-/** A value that passes a check, or else the message for it. */
-function checkedValue<T>(isValid: (value: unknown) => value is T, explain: (value: unknown) => string) {
-  return z.unknown().transform((value, context): T => {
-    if (isValid(value)) return value;
-    // Fatal: the checks of its parent do not run.
-    context.addIssue({ code: "custom", message: explain(value), fatal: true });
-    return z.NEVER;
-  });
-}
-
-function wholeNumber(what: string, range: Range) {
-  return checkedValue(
-    (value) => isWithinRange(value, range),
-    (value) => wholeNumberExpected(what, range, value),
-  ).meta({ type: "integer", minimum: range.lowest, maximum: range.highest });
-}
-
-function flag(what: string) {
-  return checkedValue(
-    (value) => typeof value === "boolean",
-    (value) => `${what} must be true or false, found ${show(value)}`,
-  ).meta({ type: "boolean" });
-}
-
-function choice<T extends string>(what: string, choices: readonly T[]) {
-  return checkedValue(
-    (value): value is T => choices.some((known) => known === value),
-    (value) => choiceExpected(what, choices, value),
-  ).meta({ type: "string", enum: [...choices] });
-}
-
-/** A text that is not empty; `check` returns what is wrong with it. */
-function text(what: string, check: (text: string) => string | null = () => null) {
-  return checkedValue(
-    (value): value is string => typeof value === "string" && value !== "" && check(value) === null,
-    (value) => {
-      if (value === undefined || value === null || value === "") return `${what} is missing; enter it`;
-      return typeof value === "string" && check(value) || `${what} must be text, found ${show(value)}`;
-    },
-  ).meta({ type: "string", minLength: 1 });
-}
-
 /** A text that can be absent, which an empty one stands for; whether it is needed is decided elsewhere. */
 function optionalText(what: string, check: (text: string) => string | null) {
   return z.unknown().optional().transform((value, context): string => {
@@ -156,11 +117,6 @@ function optionalText(what: string, check: (text: string) => string | null) {
     context.addIssue({ code: "custom", message });
     return z.NEVER;
   }).meta({ type: "string" });
-}
-
-/** The error for a value that is absent or has the wrong type. */
-function otherwise(message: string) {
-  return { error: ({ code }: { code: string }) => code === "invalid_type" ? message : undefined };
 }
 
 /** Names of disks and networks start with a letter: `root`, `lan-2`. */
@@ -280,6 +236,12 @@ export const vmTypeSection = vmTypeKeys.superRefine((section, context) => {
       path: ["clone"],
       message: "Only a type with an image has clone; remove it",
     });
+  }
+  for (const { path, message } of addressesProblems(section)) {
+    context.addIssue({ code: "custom", path: ["addresses", ...path], message });
+  }
+  for (const { path, message } of firstBootProblems(section)) {
+    context.addIssue({ code: "custom", path: [...path], message });
   }
   for (const [network, macs] of Object.entries(section.macs ?? {})) {
     const message = macListProblem(network, macs, section);

@@ -1,5 +1,6 @@
 /** VMs as cluster nodes, existing or planned, with validated values only. Pure. */
 import { type Ipv4, parseIpv4 } from "../configuration/environment/ip_addresses.ts";
+import type { PlannedAddress } from "../first_boot/types.ts";
 import type { Vm } from "../inventory/inventory.ts";
 import { typeOf } from "../inventory/names.ts";
 import type { PlannedVm } from "../plan/types.ts";
@@ -18,8 +19,10 @@ export interface NodeNic {
   readonly mac: Mac | null;
   /** The bridge or interface. */
   readonly attach: InterfaceName | null;
-  /** The address the guest reports; null when it reports none. */
+  /** The address that the guest reports, or else the one that it was planned with; null with neither. */
   readonly ip: Ipv4 | null;
+  /** The static address that it was planned with; absent with DHCP. */
+  readonly planned?: PlannedAddress;
 }
 
 /** A VM as a cluster sees it. */
@@ -41,17 +44,24 @@ export type InstallDisk = "/dev/vda" | "/dev/sda";
 
 const FIRST_DISK = { VIRTIO: "/dev/vda", AHCI: "/dev/sda" } as const;
 
+/** The static addresses that VMs were created with: by the VM's name, for each of its NICs. */
+export type GivenAddresses = ReadonlyMap<string, readonly (PlannedAddress | null)[]>;
+
 /** A VM that exists. */
-export function nodeOfVm(vm: Vm): ClusterNode {
+export function nodeOfVm(vm: Vm, given: GivenAddresses = new Map()): ClusterNode {
   const bus = vm.disks.toSorted((a, b) => a.order - b.order)[0]?.bus ?? null;
   return {
     ...named(vm.name),
     type: typeOf(vm.name),
-    nics: vm.nics.map(({ mac, attach, ip }) => ({
-      mac: parseMac(mac),
-      attach: parseInterfaceName(attach),
-      ip: parseIpv4(ip?.address ?? null),
-    })),
+    nics: vm.nics.map(({ mac, attach, ip }, n) => {
+      const planned = given.get(vm.name)?.[n] ?? null;
+      return {
+        mac: parseMac(mac),
+        attach: parseInterfaceName(attach),
+        ip: parseIpv4(ip?.address ?? planned?.address ?? null),
+        ...(planned === null ? {} : { planned }),
+      };
+    }),
     installDisk: bus === null ? null : FIRST_DISK[bus],
   };
 }
@@ -60,7 +70,12 @@ export function nodeOfVm(vm: Vm): ClusterNode {
 export function nodeOfPlanned(vm: PlannedVm): ClusterNode {
   const nics = vm.devices.flatMap((device) =>
     device.dtype === "NIC"
-      ? [{ mac: parseMac(device.mac), attach: parseInterfaceName(device.attach), ip: null }]
+      ? [{
+        mac: parseMac(device.mac),
+        attach: parseInterfaceName(device.attach),
+        ip: parseIpv4(device.ip?.address ?? null),
+        ...(device.ip === undefined ? {} : { planned: device.ip }),
+      }]
       : []
   );
   const [disk] = vm.devices.flatMap((device) => device.dtype === "DISK" ? [device] : []);
@@ -72,11 +87,11 @@ export function nodeOfPlanned(vm: PlannedVm): ClusterNode {
   };
 }
 
-/** Returns a function that explains why an address is not used: several guests report it. */
+/** Returns a function that explains why an address is not used: several VMs have it. */
 export function addressConflicts(nodes: readonly ClusterNode[]): (ip: Ipv4 | null) => string | null {
   const all = nodes.flatMap(({ nics }) => nics.map(({ ip }) => ip));
   const repeated = new Set(all.filter((ip, index) => all.indexOf(ip) !== index));
-  return (ip) => ip !== null && repeated.has(ip) ? `several guests report the address ${ip}` : null;
+  return (ip) => ip !== null && repeated.has(ip) ? `several VMs have the address ${ip}` : null;
 }
 
 function named(name: string): Pick<ClusterNode, "name" | "host"> {

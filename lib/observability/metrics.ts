@@ -17,6 +17,7 @@ interface Histogram {
 
 /** The metrics. */
 export const METRICS = {
+  truenas_vm_manager_build_info: "1, with the version of this program",
   truenas_vm_manager_operations_total: "Finished operations by kind and status",
   truenas_vm_manager_operations_waiting: "Operations that wait for the NAS",
   truenas_vm_manager_healed_total:
@@ -45,11 +46,20 @@ export class Metrics {
   readonly #histograms = new Map<MetricName, Map<string, Histogram>>();
   readonly #gauges = new Map<MetricName, Gauge>();
 
+  /** Lets a counter begin with 0, because a rate cannot tell a first value from one that was always there. */
+  expect(name: MetricName, labels: Labels = {}): void {
+    this.#add(name, labels, 0);
+  }
+
   /** Increments a counter. */
   count(name: MetricName, labels: Labels = {}): void {
+    this.#add(name, labels, 1);
+  }
+
+  #add(name: MetricName, labels: Labels, by: number): void {
     const series = this.#series(this.#counters, name);
     const key = keyOf(labels);
-    if (series.size < MAX_SERIES || series.has(key)) series.set(key, (series.get(key) ?? 0) + 1);
+    if (series.size < MAX_SERIES || series.has(key)) series.set(key, (series.get(key) ?? 0) + by);
   }
 
   /** Records a duration in seconds. */

@@ -3,9 +3,10 @@ import type { LiveInventory } from "../inventory/live_inventory.ts";
 import type { Logger } from "./logging.ts";
 import type { Metrics } from "./metrics.ts";
 import type { OperationStore } from "../operations/record/store.ts";
-import type { OperationEvent, OperationView } from "../operations/types.ts";
+import type { FinalStatus, OperationEvent, OperationKind, OperationView } from "../operations/types.ts";
 import type { EndedCall } from "../truenas/client.ts";
 import type { Session } from "../truenas/connection/session.ts";
+import { VERSION } from "../version.ts";
 
 /** Logs start, end and failures of operations, with the ids of the operation and of its request. */
 export function logOperations(logger: Logger): (view: OperationView, event: OperationEvent) => void {
@@ -30,8 +31,37 @@ export interface Measured {
   readonly concurrency: () => number;
 }
 
+const KINDS: Readonly<Record<OperationKind, true>> = {
+  "create": true,
+  "destroy": true,
+  "undo": true,
+  "clean": true,
+  "act": true,
+  "change": true,
+  "image": true,
+  "remove-image": true,
+  "checkpoint": true,
+  "rollback": true,
+  "remove-checkpoint": true,
+};
+
+const STATUSES: Readonly<Record<FinalStatus, true>> = {
+  "done": true,
+  "failed": true,
+  "partly-done": true,
+  "cancelled": true,
+  "interrupted": true,
+};
+
 /** Counts operations, steps and reconnections, and reports the connection, the concurrency limit and the VMs. */
 export function measureManager(metrics: Metrics, { operations, session, live, concurrency }: Measured): void {
+  for (const kind of Object.keys(KINDS)) {
+    for (const status of Object.keys(STATUSES)) {
+      metrics.expect("truenas_vm_manager_operations_total", { kind, status });
+    }
+  }
+  metrics.expect("truenas_vm_manager_reconnects_total");
+  metrics.gauge("truenas_vm_manager_build_info", () => [{ labels: { version: VERSION }, value: 1 }]);
   operations.onEvent((view, event) => {
     if (event.type === "finished") {
       const { kind, status } = view;

@@ -6,6 +6,8 @@ import type { HeaderChecks } from "../images/acquiring/header_checks.ts";
 import { readSeeds, type SeedHost } from "../first_boot/planning/seeds_read.ts";
 import type { SeedFiles } from "../first_boot/rendering/seed.ts";
 import { imageDataset } from "../images/planned_image.ts";
+import type { KnownAddresses } from "../first_boot/addresses/known_addresses.ts";
+import { NeighbourReader } from "../first_boot/addresses/neighbours.ts";
 import { readImages } from "../images/read_images.ts";
 import { readImageRows } from "../images/listing/read_image_list.ts";
 import {
@@ -14,7 +16,7 @@ import {
   partsOf,
   planImageRemoval,
 } from "../images/removing/plan.ts";
-import type { Vm } from "../inventory/inventory.ts";
+import type { Inventory, Vm } from "../inventory/inventory.ts";
 import { type NasInventory, PAGE_READING_MS } from "../inventory/nas_inventory.ts";
 import { compareWithType, planCreation } from "../plan/creation.ts";
 import type { CreationInput, CreationRequest, OngoingReplacement } from "../plan/creation_input.ts";
@@ -49,6 +51,7 @@ import {
   unfinishedReplacements,
   unfinishedVms,
 } from "./record/history.ts";
+import { addressesInUse } from "./record/given_addresses.ts";
 import { recoveryOf } from "./recovery.ts";
 import { claimedBy, type Claims } from "./turns/claims.ts";
 import { journalledZvols } from "./steps/created_resources.ts";
@@ -91,6 +94,7 @@ export interface PlannerOptions {
 /** Makes plans; see the file's comment. */
 export class Planner {
   readonly #options: PlannerOptions;
+  readonly #neighbours: NeighbourReader;
   #compared: {
     readonly configuration: Configuration;
     readonly revision: number;
@@ -99,6 +103,7 @@ export class Planner {
 
   constructor(options: PlannerOptions) {
     this.#options = options;
+    this.#neighbours = new NeighbourReader(options.session, options.clock);
   }
 
   /** Plans to create VMs, and to go on with replacements by the VM's name. */
@@ -161,10 +166,34 @@ export class Planner {
       ...(places === undefined ? {} : { places }),
       ...(sources === undefined ? {} : { sources }),
     };
-    const plan = planCreation(input);
+    const draft = planCreation(input);
+    const addresses = await this.#knownAddresses(draft, inventory, request.asksNetwork ?? true);
+    const known: CreationInput = addresses === null ? input : { ...input, addresses };
+    const plan = addresses === null ? draft : planCreation(known);
     const zvols = zvolsToReplace(plan.vms);
     if (zvols === null) return plan;
-    return planCreation({ ...input, removal: await this.#removalFacts(zvols) });
+    return planCreation({ ...known, removal: await this.#removalFacts(zvols) });
+  }
+
+  /** What is known of the addresses that new NICs are to get; null when they get none. */
+  async #knownAddresses(
+    { vms }: CreationPlan,
+    { nas, vms: present }: Inventory,
+    asks: boolean,
+  ): Promise<KnownAddresses | null> {
+    const { inventory: { live }, store, patience } = this.#options;
+    const wanted = newAddresses(vms);
+    if (wanted.length === 0) return null;
+    const reported = (live.snapshot.vms ?? []).flatMap(({ name, nics }) =>
+      nics.flatMap(({ ip, attach }) =>
+        ip === null ? [] : [{ address: ip.address, vm: name, attach, by: "agent" } as const]
+      )
+    );
+    const given = addressesInUse(store.list(), new Set(present.map(({ name }) => name)));
+    const vmsKnown = { vms: [...reported, ...given] };
+    return asks
+      ? { ...vmsKnown, neighbours: await this.#neighbours.read(wanted, nas.roles, patience) }
+      : vmsKnown;
   }
 
   /**
@@ -301,6 +330,17 @@ export class Planner {
       refusal: refusalOf(guard),
     };
   }
+}
+
+/** The static addresses of NICs that the plan creates. */
+function newAddresses(vms: readonly PlannedVm[]): readonly string[] {
+  return vms.flatMap(({ devices, steps }) =>
+    devices.flatMap((device) =>
+      device.dtype === "NIC" && device.ip !== undefined && steps.includes(device.step)
+        ? device.ip.address
+        : []
+    )
+  );
 }
 
 /** The zvols of replacements that are to go on, whatever their names. */

@@ -4,6 +4,8 @@
  */
 import { vmTypeOf } from "../configuration/configuration.ts";
 import type { VmTypeSection } from "../configuration/sections.ts";
+import { plannedAddress } from "../first_boot/addresses/address_section.ts";
+import type { PlannedAddress } from "../first_boot/types.ts";
 import type { Vm } from "../inventory/inventory.ts";
 import { deriveMac, firstDisplayPort, zvolName } from "../inventory/names.ts";
 import { gibToBytes } from "../units.ts";
@@ -177,6 +179,7 @@ function planDevices(draft: Draft): PlannedDevice[] {
       name: nic,
       attach,
       mac: section.macs?.[nic]?.[index] ?? keptMac(n) ?? macOf(nic),
+      ...addressOf(section, nic, index),
     })),
     ...disks.map(([disk, gib], n): PlannedDevice => ({
       ...place(`disk${n}`),
@@ -191,6 +194,16 @@ function planDevices(draft: Draft): PlannedDevice[] {
       }),
     })),
   ];
+}
+
+/** Nothing for a network with DHCP. */
+function addressOf(
+  { addresses }: VmTypeSection,
+  nic: string,
+  index: number,
+): { readonly ip?: PlannedAddress } {
+  const ip = plannedAddress(own(addresses, nic), index);
+  return ip === null ? {} : { ip };
 }
 
 /**

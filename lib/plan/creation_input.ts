@@ -1,6 +1,7 @@
 /** The input of a creation plan. */
 import type { Configuration } from "../configuration/configuration.ts";
 import type { Places } from "../configuration/configuration_text.ts";
+import type { KnownAddresses } from "../first_boot/addresses/known_addresses.ts";
 import type { SeedsRead } from "../first_boot/planning/seeds_read.ts";
 import type { ImagesRead } from "../images/planned_image.ts";
 import type { Dataset, Inventory } from "../inventory/inventory.ts";
@@ -97,6 +98,8 @@ export interface CreationInput {
   readonly images?: ImagesRead;
   /** What disks are copied from; default: nothing. */
   readonly sources?: DiskSources;
+  /** Addresses that other VMs and devices have; default: none are known. */
+  readonly addresses?: KnownAddresses;
   /** What the seeds of the planned types are made from; default: no VM gets one. */
   readonly seeds?: SeedsRead;
 }
@@ -152,4 +155,6 @@ export interface CreationRequest<C = Configuration> {
   readonly reconcile?: Reconciling;
   /** What the disks of new VMs are copied from; default: nothing. */
   readonly sources?: DiskSources;
+  /** Whether the NAS is asked which devices have the planned addresses, which takes seconds; default true. */
+  readonly asksNetwork?: boolean;
 }

@@ -1,5 +1,6 @@
 /** Describes a creation plan in words, for pages and the command line. Pure. */
 import { shownAddress } from "../images/source/shown_address.ts";
+import type { PlannedAddress } from "../first_boot/types.ts";
 import { formatBytes, formatCount, formatMib } from "../units.ts";
 import type {
   CreationPlan,
@@ -110,10 +111,15 @@ export function describeDevice(device: PlannedDevice): string {
     case "CDROM":
       return device.path;
     case "NIC":
-      return device.attach;
+      return [device.attach, ...describeAddress(device.ip)].join(" ");
     case "DISK":
       return formatBytes(device.sizeBytes);
   }
+}
+
+/** A static address: `10.0.0.21/24`; nothing for DHCP. */
+export function describeAddress(ip: PlannedAddress | undefined): readonly string[] {
+  return ip === undefined ? [] : [`${ip.address}/${ip.prefix}`];
 }
 
 /** How the images of a plan come to the NAS, and why that way: a sentence for each that is fetched. */

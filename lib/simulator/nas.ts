@@ -51,6 +51,7 @@ const DEFAULT_TIMES: SimulatedTimes = {
   convertMs: 6_000,
   deviceMs: 150,
   measuringSecondMs: 1_000,
+  pingSecondMs: 1_000,
 };
 
 const ADMIN: NonNullable<SimulatorOptions["accounts"]>[number] = {

@@ -21,6 +21,8 @@ export interface StoredVm {
   runsWithMib?: number;
   /** Whether its guest runs an agent, which reports addresses. */
   agent?: boolean;
+  /** IPv4 addresses that its guest has, by the NIC's MAC address. */
+  addresses?: Readonly<Record<string, string>>;
 }
 
 /** A filesystem or zvol. */
@@ -109,6 +111,10 @@ export interface Store {
   readonly bridges: string[];
   readonly interfaces: string[];
   readonly bindAddresses: string[];
+  /** Other devices in its networks: MAC addresses by IPv4 address. */
+  readonly hosts: Map<string, string>;
+  /** Devices that it exchanged packets with: MAC addresses by IPv4 address. */
+  readonly arp: Map<string, string>;
   /** The name of the NAS's service on each port. */
   readonly servicePorts: Map<number, string>;
   readonly accounts: Account[];
@@ -151,6 +157,8 @@ export function freshStore(
     bridges: ["br0", "br1"],
     interfaces: ["eno1", "enp3s0"],
     servicePorts: new Map(),
+    hosts: new Map(),
+    arp: new Map(),
     bindAddresses: ["0.0.0.0", "127.0.0.1", "192.168.1.10", "::", "::1"],
     accounts: options.accounts,
     pool: "tank",

@@ -24,6 +24,8 @@ export interface SimulatedTimes {
   readonly deviceMs: number;
   /** A second of the interval at which reporting.realtime measures: 1,000 on a real NAS. */
   readonly measuringSecondMs: number;
+  /** A second in which core.ping_remote waits for an answer. */
+  readonly pingSecondMs: number;
 }
 
 /** When a fault occurs: before the call has any effect, halfway (zvol created, no device row yet), or after the effect and before the answer. */

@@ -311,6 +311,11 @@ export const METHODS = {
   "interface.ip_in_use": read<readonly [], { readonly type: string; readonly address: string }[]>(
     z.array(z.object({ type: z.string(), address: z.string() }).passthrough()),
   ),
+  "core.ping_remote": read<
+    readonly [ping: { readonly hostname: string; readonly timeout: number; readonly count: number }],
+    boolean
+  >(z.boolean()),
+  "core.arp": read<readonly [options: Data], Record<string, string>>(z.record(z.string(), z.string())),
   "vm.get_guest_network_interfaces": read<readonly [id: number], GuestInterface[]>(z.array(guestInterface)),
   "vm.start": write<readonly [id: number, options?: { readonly overcommit: boolean }], unknown>(
     z.unknown(),

@@ -47,6 +47,12 @@ export function accessControl(
       dashboard.logger.warning(OPEN_TO_PROXY);
     }
     const isOpen = OPEN.test(c.req.path);
+    const token = c.req.path === METRICS ? tokenIn(c.req.header("authorization") ?? "") : null;
+    if (token !== null && access.metricsToken !== null) {
+      const scrape = await tryToken(c, dashboard, attempts, token);
+      if ("waitSeconds" in scrape) return refuseAttempt(c, scrape.waitSeconds);
+      if (scrape.role !== null) return await next();
+    }
     const session = sessions.of(getCookie(c, cookieName(c, access, COOKIE)) ?? "");
     // A proxy may add its own password to every request, so open paths ignore it.
     const basic = session === null && !isOpen ? passwordIn(c.req.header("authorization") ?? "") : null;
@@ -73,6 +79,14 @@ const OPEN_TO_PROXY =
   "A request came through a reverse proxy, but the dashboard has no password, so anyone who reaches the proxy is an " +
   "administrator. Set DASHBOARD_PASSWORD, and add the proxy to TRUSTED_PROXIES";
 
+/** What the metrics token opens, and nothing else. */
+const METRICS = "/metrics";
+
+/** The token of a scrape; null when there is none. */
+function tokenIn(authorization: string): string | null {
+  return /^Bearer (\S+)$/i.exec(authorization)?.[1] ?? null;
+}
+
 /** The password of basic authentication, for scripts; null when there is none. */
 function passwordIn(authorization: string): string | null {
   const basic = /^Basic (.+)$/i.exec(authorization)?.[1];
@@ -86,22 +100,41 @@ function passwordIn(authorization: string): string | null {
 }
 
 /** How a password was given. */
-type Given = "Sign in" | "Basic authentication";
+type Given = "Sign in" | "Basic authentication" | "Metrics token";
 
 /** The result of trying a password: a role or none, or how long to wait. */
 type Tried = { readonly role: Role | null } | { readonly waitSeconds: number };
 
-/** Checks a password within the limits on attempts. A wrong one is counted, logged and recorded in the audit log. */
+/** Checks the token of a scrape, which gives no more than a viewer's part of what there is. */
+function tryToken(c: AppContext, dashboard: Dashboard, attempts: Attempts, given: string): Promise<Tried> {
+  const { metricsToken } = dashboard.access;
+  const isRight = () => metricsToken !== null && constantTimeEqual(metricsToken, given) ? "viewer" : null;
+  return tryWithinLimits(c, dashboard, attempts, isRight, "Metrics token");
+}
+
+/** Checks a password. */
 async function tryPassword(
   c: AppContext,
-  { access, logger, manager }: Dashboard,
+  dashboard: Dashboard,
   attempts: Attempts,
   given: string,
   what: Given = "Basic authentication",
 ): Promise<Tried> {
+  const { access } = dashboard;
   if (access.password === null) return { role: "admin" };
+  return await tryWithinLimits(c, dashboard, attempts, () => roleByPassword(access, given), what);
+}
+
+/** Checks a secret within the limits on attempts. A wrong one is counted, logged and recorded in the audit log. */
+async function tryWithinLimits(
+  c: AppContext,
+  { access, logger, manager }: Dashboard,
+  attempts: Attempts,
+  check: () => Role | null,
+  what: Given,
+): Promise<Tried> {
   const address = addressOf(c, access);
-  const tried = await attempts.attempt(address, () => roleByPassword(access, given));
+  const tried = await attempts.attempt(address, check);
   if ("waitSeconds" in tried) return tried;
   const { right: role, wasDelayed } = tried;
   if (role !== null) return { role };

@@ -26,6 +26,8 @@ export interface AccessOptions extends Trust {
   readonly password: string | null;
   /** Null if there are no viewers. */
   readonly viewerPassword: string | null;
+  /** What opens the metrics without a password; null if nothing does. */
+  readonly metricsToken: string | null;
   /** Host names that requests may use, as well as IP addresses and localhost. */
   readonly allowedHosts: readonly string[];
 }

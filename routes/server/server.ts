@@ -82,9 +82,14 @@ export async function serveDashboard(options: ServerOptions): Promise<void> {
     throw new ConfigurationError("environment", [{ field: "HOST", message }]);
   }
   const tls = readTls(settings);
-  const secrets = [nas.password, nas.apiKey, nas.vncPassword, dashboardPassword, viewerPassword].filter((
-    secret,
-  ) => typeof secret === "string");
+  const secrets = [
+    nas.password,
+    nas.apiKey,
+    nas.vncPassword,
+    dashboardPassword,
+    viewerPassword,
+    settings.metricsToken,
+  ].filter((secret) => typeof secret === "string");
   const logger = setupLogging(logLevel, { format: logFormat, secrets });
   logStrayErrors(logger);
   const templateManager = new TemplateManager(options.templatesDir);
@@ -132,6 +137,7 @@ export async function serveDashboard(options: ServerOptions): Promise<void> {
     access: {
       password: dashboardPassword,
       viewerPassword,
+      metricsToken: settings.metricsToken,
       secure: tls !== null,
       allowedHosts: [listenHost, ...settings.allowedHosts],
       trustedProxies: settings.trustedProxies,

@@ -69,6 +69,7 @@ export async function serveSetup(serving: SetupServerOptions): Promise<void> {
     access: {
       password: dashboardPassword,
       viewerPassword: null,
+      metricsToken: null,
       secure: tls !== null,
       allowedHosts: [listenHost, ...settings.allowedHosts],
       trustedProxies: settings.trustedProxies,

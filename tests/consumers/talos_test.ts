@@ -9,7 +9,7 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import { parseAllDocuments } from "../../lib/configuration/yaml.ts";
 import { TALOS_VERSIONS, type TalosVersion } from "../../lib/exports/names.ts";
 import { toTalos } from "../../lib/exports/talos.ts";
-import { nodeOfVm } from "../../lib/exports/nodes.ts";
+import { type GivenAddresses, nodeOfVm } from "../../lib/exports/nodes.ts";
 import { tar } from "../../lib/exports/tar.ts";
 import type { Vm } from "../../lib/inventory/inventory.ts";
 import { unpacked } from "../support/consumers.ts";
@@ -33,13 +33,18 @@ function vm(name: string, macs: readonly string[], bus: "VIRTIO" | "AHCI" = "VIR
   };
 }
 
+/** One has a static address, the others get theirs by DHCP. */
+const GIVEN: GivenAddresses = new Map([
+  ["worker02", [{ address: "10.0.0.22", prefix: 24, gateway: "10.0.0.1", dns: ["10.0.0.53", "fd00::53"] }]],
+]);
+
 const NODES = [
   vm("worker01", ["52:54:00:12:34:56", "52:54:00:12:34:57"]),
   vm("worker02", ["52:54:00:12:34:58"], "AHCI"),
   vm("no", []),
   vm("_vm", ["52:54:00:12:34:59"]),
   vm("Worker01", ["52:54:00:12:34:60"]),
-].map((it) => nodeOfVm(it));
+].map((it) => nodeOfVm(it, GIVEN));
 
 interface Document {
   readonly apiVersion?: string;
@@ -84,6 +89,12 @@ for (const version of TALOS_VERSIONS) {
       const names = documents.map(({ hostname, machine }) => hostname ?? machine?.network?.hostname);
       assert.deepEqual(names.filter((it) => it !== undefined), [["worker01", "worker02", "no"][index]]);
       const kinds = documents.map(({ kind }) => kind);
+      const isStatic = index === 1;
+      for (const part of ["10.0.0.22/24", "10.0.0.1", "10.0.0.53", "fd00::53"]) {
+        assert.equal(text.includes(`"${part}"`), isStatic, `${name}: ${part}`);
+      }
+      const usesDhcp = kinds.includes("DHCPv4Config") || text.includes("dhcp: true");
+      assert.equal(usesDhcp, index === 0, "a static address needs no DHCP");
       assert.equal(
         kinds.includes("HostnameConfig"),
         version !== "1.11",

@@ -2,7 +2,11 @@
 import { startDashboard, type TestDashboard } from "./dashboard.ts";
 
 /** The passwords of {@link withAccess}. */
-export const ACCESS = { password: "open sesame", viewerPassword: "just looking" };
+export const ACCESS = {
+  password: "open sesame",
+  viewerPassword: "just looking",
+  metricsToken: "scrape-0123456789abcdef",
+};
 
 /** The time as the dashboard sees it. */
 export interface TestClock {

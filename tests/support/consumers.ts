@@ -17,6 +17,7 @@ const PACKAGES = {
   "zsh": "zsh",
   "fish": "fish",
   "mandoc": "mandoc",
+  "promtool": "prometheus",
 } as const;
 
 /** What a consumer said. */

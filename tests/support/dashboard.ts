@@ -32,6 +32,7 @@ export const TEST_TIMES = {
   deleteRunningMs: 10,
   convertMs: 10,
   deviceMs: 3,
+  pingSecondMs: 20,
 } as const;
 
 /** Fast polling after a call of unknown outcome. */
@@ -120,8 +121,8 @@ export async function startDashboard(options: DashboardOptions = {}): Promise<Te
     ...options.simulator,
     accounts: [account, ...(options.simulator?.accounts ?? [])],
   });
-  const { password, viewerPassword } = { password: null, viewerPassword: null, ...options.access };
-  const planted = [DISPLAY_PASSWORD, ACCOUNT_PASSWORD, password, viewerPassword];
+  const { password = null, viewerPassword = null, metricsToken = null } = options.access ?? {};
+  const planted = [DISPLAY_PASSWORD, ACCOUNT_PASSWORD, password, viewerPassword, metricsToken];
   const scan = new SecretScan(planted.filter((it) => it !== null));
   const faults: string[] = [];
   const logger = loggerTo((message, fields) => {
@@ -168,6 +169,7 @@ export async function startDashboard(options: DashboardOptions = {}): Promise<Te
     access: {
       password: null,
       viewerPassword: null,
+      metricsToken: null,
       secure: false,
       allowedHosts: [],
       trustedProxies: [],

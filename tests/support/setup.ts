@@ -100,6 +100,7 @@ export async function startSetup(options: SetupOptions = {}): Promise<TestSetup>
     access: {
       password: options.password ?? null,
       viewerPassword: null,
+      metricsToken: null,
       secure: false,
       allowedHosts: [],
       trustedProxies: options.trustedProxies ?? [],

@@ -114,7 +114,7 @@ Deno.test("an address that several guests claim is not exported (fault 7)", () =
     const { files, leftOut } = EXPORT_FORMATS[format].write(twins);
     assert.deepEqual(
       leftOut.map(({ because }) => because),
-      Array(2).fill("several guests report the address 10.0.0.11"),
+      Array(2).fill("several VMs have the address 10.0.0.11"),
     );
     assert.doesNotMatch(files[0]?.text ?? "", /02:00:00/);
   }

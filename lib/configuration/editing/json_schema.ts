@@ -112,8 +112,9 @@ export function keyHelp(): { readonly storage: readonly KeyHelp[]; readonly type
   return { storage: keysOf(properties.storage ?? {}), type: keysOf(additionalProperties as Schema) };
 }
 
-function takesOf({ type, minimum, maximum, enum: choices }: Record<string, unknown>): string {
+function takesOf({ type, minimum, maximum, enum: choices, anyOf: forms }: Record<string, unknown>): string {
   if (Array.isArray(choices)) return choices.join(", ");
+  if (Array.isArray(forms)) return "a word, or name: value lines";
   if (type === "boolean") return "true or false";
   if (type === "integer") return `${minimum} to ${maximum}`;
   return type === "string" ? "text" : "name: value lines";

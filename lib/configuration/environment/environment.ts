@@ -19,6 +19,7 @@ export const ENVIRONMENT_NAMES = {
   HOST: "Address the dashboard listens on; default 127.0.0.1",
   DASHBOARD_PASSWORD: "Password for signing in to the dashboard; required unless it listens on loopback only",
   DASHBOARD_VIEWER_PASSWORD: "Second password, for viewers, who cannot make changes",
+  METRICS_TOKEN: "Token with which Prometheus reads /metrics and nothing else, without a password",
   ALLOWED_HOSTS: "Comma-separated host names of the dashboard; IP addresses are always allowed",
   BASE_PATH: "Path at which a reverse proxy serves the dashboard, such as /vms; default /",
   TRUSTED_PROXIES:
@@ -44,10 +45,14 @@ const SECRETS: readonly SecretName[] = [
   "VNC_PASSWORD",
   "DASHBOARD_PASSWORD",
   "DASHBOARD_VIEWER_PASSWORD",
+  "METRICS_TOKEN",
 ];
 
 /** A variable whose value is a secret; `NAME_FILE` can name a file that contains it. */
-export type SecretName = Extract<keyof typeof ENVIRONMENT_NAMES, `${string}_PASSWORD` | "TRUENAS_API_KEY">;
+export type SecretName = Extract<
+  keyof typeof ENVIRONMENT_NAMES,
+  `${string}_PASSWORD` | "TRUENAS_API_KEY" | "METRICS_TOKEN"
+>;
 
 /** Whether a variable's value is a secret. */
 export function isSecret(name: string): boolean {

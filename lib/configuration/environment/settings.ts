@@ -34,6 +34,8 @@ export interface Settings {
   /** Password for signing in; null: no password is required. */
   readonly dashboardPassword: string | null;
   readonly viewerPassword: string | null;
+  /** What opens the metrics without a password; null: nothing does. */
+  readonly metricsToken: string | null;
   /** Where browsers and viewers reach the NAS; null: at the same address as this program. */
   readonly publicHost: string | null;
   readonly allowedHosts: readonly string[];
@@ -74,6 +76,7 @@ export function readSettings(options: ReadOptions = {}): Settings {
       certFingerprint: readFingerprint(variables),
       dashboardPassword: get("DASHBOARD_PASSWORD") ?? null,
       viewerPassword: readViewerPassword(variables),
+      metricsToken: readMetricsToken(variables),
       publicHost: readPublicHost(variables),
       allowedHosts: readAllowedHosts(variables),
       basePath: readBasePath(variables),
@@ -113,6 +116,22 @@ function readViewerPassword({ get, refuse }: Variables): string | null {
     refuse("DASHBOARD_VIEWER_PASSWORD", "Must differ from DASHBOARD_PASSWORD; choose another password");
   }
   return viewer;
+}
+
+/** Shorter ones could be guessed. */
+const MIN_TOKEN_CHARS = 16;
+
+function readMetricsToken({ get, refuse }: Variables): string | null {
+  const token = get("METRICS_TOKEN");
+  if (token === undefined) return null;
+  if (!/^[!-~]+$/.test(token) || token.length < MIN_TOKEN_CHARS) {
+    const how = "for example what openssl rand -hex 32 prints";
+    refuse(
+      "METRICS_TOKEN",
+      `Needs at least ${MIN_TOKEN_CHARS} letters, digits or signs without spaces; ${how}`,
+    );
+  }
+  return token;
 }
 
 function readPublicHost({ get, refuse }: Variables): string | null {

@@ -1,7 +1,7 @@
 /** What a planned VM's seed is told about it. Pure. */
 import type { PlannedDevice, PlannedVm } from "../../plan/types.ts";
-import { type HostNameFacts, seedHostname } from "../rendering/render_seed.ts";
-import type { SeedFacts } from "../rendering/seed.ts";
+import { seedHostname } from "../rendering/render_seed.ts";
+import type { HostNameFacts, SeedFacts } from "../rendering/seed.ts";
 import type { SeedSection } from "../types.ts";
 
 /** What differs between a plan and its execution. */

@@ -2,7 +2,11 @@
 import { ConfigurationError } from "../../errors/errors.ts";
 import type { SeedSection } from "../types.ts";
 import { cloudConfig, metaData, networkConfig, plainValues, vendorData } from "./cloud_init.ts";
-import type { RenderedSeed, SeedFacts, SeedFileName, SeedTexts } from "./seed.ts";
+import type { Source } from "./places.ts";
+import type { HostNameFacts, RenderedSeed, SeedFacts, SeedFileName, SeedTexts } from "./seed.ts";
+import { fillIn, type Variables } from "./template.ts";
+import { networkData, userData } from "./user_data.ts";
+import { variablesOf } from "./variables.ts";
 
 /**
  * Renders the seed of a VM.
@@ -10,31 +14,49 @@ import type { RenderedSeed, SeedFacts, SeedFileName, SeedTexts } from "./seed.ts
  * @throws {ConfigurationError} with file, line and column of what cannot be rendered; never with its text.
  */
 export function renderSeed(section: SeedSection, facts: SeedFacts, texts: SeedTexts): RenderedSeed {
-  const files = new Map<SeedFileName, string>();
-  const userData = section.user_data === undefined ? null : textOf(texts, section.user_data);
-  const values = plainValues(section, texts.keys);
-  files.set("user-data", userData ?? cloudConfig(values));
-  files.set("meta-data", metaData(facts));
-  files.set("vendor-data", vendorData(facts, userData === null ? {} : values));
-  const network = section.network === undefined ? networkConfig(facts) : textOf(texts, section.network);
-  if (network !== null) files.set("network-config", network);
-  return { files };
+  return { files: cloudInit(section, facts, texts) };
 }
 
-/** What the host name is made from. */
-export type HostNameFacts = Omit<SeedFacts, "hostname" | "instanceId" | "phoneHomeUrl">;
+function cloudInit(section: SeedSection, facts: SeedFacts, texts: SeedTexts): Map<SeedFileName, string> {
+  const variables = variablesOf(facts);
+  const run = section.run?.map((command) => filled("run", command, variables));
+  const values = plainValues({ ...section, run }, texts.keys);
+  const own = section.user_data === undefined
+    ? null
+    : userData(sourceOf(texts, section.user_data), variables, Object.keys(values));
+  const network = section.network === undefined
+    ? networkConfig(facts)
+    : networkData(sourceOf(texts, section.network), variables);
+  const files = new Map<SeedFileName, string>([
+    ["user-data", own ?? cloudConfig(values)],
+    ["meta-data", metaData(facts)],
+    ["vendor-data", vendorData(facts, own === null ? {} : values)],
+  ]);
+  if (network !== null) files.set("network-config", network);
+  return files;
+}
+
+/** The longest host name that every system takes. */
+const HOST_NAME = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/i;
 
 /**
- * The host name of a VM: from its section, or its own name with hyphens for underscores.
+ * The host name of a VM: from its section, or its own name; with hyphens for underscores, which host names cannot have.
  *
  * @throws {ConfigurationError} when it is not a host name.
  */
-export function seedHostname(_section: SeedSection, { name }: HostNameFacts): string {
-  return name.toLowerCase().replaceAll("_", "-");
+export function seedHostname({ hostname = "{{ vm.name }}" }: SeedSection, facts: HostNameFacts): string {
+  const name = filled("hostname", hostname, variablesOf(facts)).toLowerCase().replaceAll("_", "-");
+  if (HOST_NAME.test(name)) return name;
+  const message = `${JSON.stringify(name)} is not a host name: it has at most 63 letters, digits and hyphens`;
+  throw new ConfigurationError("seed.hostname", [{ field: "", message }]);
 }
 
-function textOf({ files }: SeedTexts, path: string): string {
-  const text = files.get(path);
-  if (text !== undefined) return text;
-  throw new ConfigurationError(path, [{ field: "", message: "The file was not read" }]);
+function filled(key: string, text: string, variables: Variables): string {
+  return fillIn({ file: `seed.${key}`, text }, variables, "text");
+}
+
+function sourceOf({ files }: SeedTexts, file: string): Source {
+  const text = files.get(file);
+  if (text !== undefined) return { file, text };
+  throw new ConfigurationError(file, [{ field: "", message: "The file was not read" }]);
 }

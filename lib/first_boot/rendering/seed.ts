@@ -27,6 +27,9 @@ export interface SeedFacts {
   readonly installDisk: string | null;
 }
 
+/** What a host name is made from. */
+export type HostNameFacts = Omit<SeedFacts, "hostname" | "instanceId" | "phoneHomeUrl">;
+
 /** The names by which a guest asks for the parts of its seed. */
 export const SEED_FILES = ["user-data", "meta-data", "vendor-data", "network-config"] as const;
 

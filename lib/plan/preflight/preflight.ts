@@ -4,6 +4,7 @@
  */
 import type { CreationInput } from "../creation_input.ts";
 import type { Finding, PlannedVm } from "../types.ts";
+import { checkAddresses } from "./addresses.ts";
 import { checkChanges } from "./changes.ts";
 import { DISPLAY_RULES } from "./displays.ts";
 import { checkAttachedImages, IMAGE_RULES } from "./images.ts";
@@ -34,12 +35,14 @@ const RULES: readonly Rule[] = [
 
 /** All findings; one with the same message and field is reported once, for all its VMs. */
 export function preflight(vms: readonly PlannedVm[], input: CreationInput): readonly Finding[] {
-  const active = vms.map(withMissing).filter(({ steps }) => steps.length > 0);
+  const all = vms.map(withMissing);
+  const active = all.filter(({ steps }) => steps.length > 0);
   const context = { input, inventory: input.inventory, active };
   const found = active.length === 0 ? [] : RULES.flatMap((rule) => rule(context));
   const causes = Map.groupBy(
     [
       ...found,
+      ...checkAddresses(all, input),
       ...checkChanges(vms, { input, inventory: input.inventory }),
       ...checkAttachedImages(vms, input.inventory),
     ],

@@ -17,6 +17,7 @@ import type { Measuring } from "../measuring.ts";
 import { RESOURCE_METHODS } from "../methods/resource_methods.ts";
 import type { MethodSchema } from "./schema_check.ts";
 import { SNAPSHOT_METHODS } from "../methods/snapshot_methods.ts";
+import { NEIGHBOUR_METHODS } from "../methods/neighbour_methods.ts";
 import { SYSTEM_METHODS } from "../methods/system_methods.ts";
 import type { FaultMoment, ReceivedCall } from "../types.ts";
 import { VM_METHODS } from "../methods/vm_methods.ts";
@@ -29,6 +30,7 @@ const METHODS: Readonly<Record<string, Method | JobMethod>> = {
   ...DATASET_METHODS,
   ...SNAPSHOT_METHODS,
   ...RESOURCE_METHODS,
+  ...NEIGHBOUR_METHODS,
   ...SYSTEM_METHODS,
   ...FILE_METHODS,
   ...CONVERSION_METHODS,

@@ -1,6 +1,6 @@
 /** The VMs of one type in a plan: a row each, and below it what differs and what it costs, with a tick. */
 import { stateWord } from "../list/vm_row.tsx";
-import { ownReasons } from "../../../lib/plan/description.ts";
+import { describeAddress, ownReasons } from "../../../lib/plan/description.ts";
 import type { CreationPlan, PlannedDevice, PlannedVm, SurplusVm } from "../../../lib/plan/types.ts";
 import { formatBytes, formatCount, formatMib } from "../../../lib/units.ts";
 import { paths } from "../../paths.ts";
@@ -133,10 +133,16 @@ function PlanRow({ vm, plan, isExtra, like }: PlanRowProps) {
       </td>
       <td class="c-parts">
         <ul class="plain">
-          {of("NIC").map(({ step, attach, mac }) => (
+          {of("NIC").map(({ step, attach, mac, ip }) => (
             <li>
               {attributeNow(vm, step, "nic_attach") ?? attach}{" "}
               <code class="faint">{attributeNow(vm, step, "mac") ?? mac}</code>
+              {describeAddress(ip).map((address) => (
+                <>
+                  {" "}
+                  <code>{address}</code>
+                </>
+              ))}
             </li>
           ))}
         </ul>

@@ -307,6 +307,8 @@ const NOT_IN_THE_RUN: ReadonlySet<string> = new Set([
   "auth.mechanism_choices",
   "vm.reset",
   "vm.get_guest_network_interfaces",
+  "core.ping_remote",
+  "core.arp",
   "core.resize_shell",
   "auth.login",
   "auth.login_with_api_key",

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { powerOff } from "../../support/dashboard.ts";
-import { withAccess } from "../../support/access.ts";
+import { ACCESS, withAccess } from "../../support/access.ts";
 import { hidden, send, signIn, text } from "../../support/http.ts";
 
 const PAGES = [
@@ -57,6 +57,27 @@ Deno.test("without a session, every page redirects to the sign-in, reveals nothi
     const login = await send(dashboard, "/login", {});
     assert.doesNotMatch(login.body, /nas\.test|25\.10|data-connection/, "it says nothing of the NAS");
     assert.equal(login.headers.get("cache-control"), "no-store");
+  }));
+
+Deno.test("the metrics token opens the metrics and nothing else, and guessing it has limits", () =>
+  withAccess(async (dashboard) => {
+    const scrape = (token: string, path = "/metrics", init: RequestInit = {}) =>
+      fetch(`${dashboard.url}${path}`, {
+        redirect: "manual",
+        ...init,
+        headers: { accept: "application/json", authorization: `Bearer ${token}` },
+      }).then(async (answer) => [answer.status, await answer.text()] as const);
+    const [status, text] = await scrape(ACCESS.metricsToken);
+    assert.deepEqual([status, /^truenas_vm_manager_connected 1$/m.test(text)], [200, true]);
+    for (const path of ["/", "/operations", "/vms/1", "/metrics/..", "/events"]) {
+      assert.equal((await scrape(ACCESS.metricsToken, path))[0], 401, path);
+    }
+    assert.equal((await scrape(ACCESS.metricsToken, "/vms/1/start", { method: "POST" }))[0], 401);
+    for (const other of [ACCESS.password, ACCESS.metricsToken.slice(1)]) {
+      assert.equal((await scrape(other))[0], 401, "only the token is one");
+    }
+    for (let n = 0; n < 10; n++) await scrape(`guess${n}`);
+    assert.equal((await scrape(ACCESS.metricsToken))[0], 429, "who guesses has to wait");
   }));
 
 Deno.test("signing in opens the page that a stream or form belongs to (fault 31)", () =>
