@@ -11,6 +11,7 @@ import { Acquirer } from "./images/acquiring/acquirer.ts";
 import type { SeedServer } from "./first_boot/serving/served_seed.ts";
 import { NO_SEED_FILES } from "./first_boot/planning/seeds_read.ts";
 import { SeedKeeper } from "./first_boot/serving/seed_keeper.ts";
+import { serveAgain } from "./first_boot/serving/served_again.ts";
 import { seedServerOn } from "./first_boot/serving/seed_server.ts";
 import { HeaderChecks } from "./images/acquiring/header_checks.ts";
 import { LOCAL_DISK } from "./images/acquiring/local_disk.ts";
@@ -70,6 +71,7 @@ export class VMManager implements AsyncDisposable {
   /** Serves guests their seeds; null when seeds come by disk only. */
   readonly seeds: SeedServer | null;
   readonly #seedKeeper: SeedKeeper | null;
+  readonly #serveAgain: () => Promise<void>;
   readonly #session: Session;
   readonly #planner: Planner;
 
@@ -119,10 +121,22 @@ export class VMManager implements AsyncDisposable {
       ? null
       : seedServerOn(paths, { logger, now: store.now });
     const { seeds: server } = this;
+    const { seedFiles = NO_SEED_FILES } = options;
     const seedKeeper = server === null ? null : new SeedKeeper({ server, caller: session, logger });
     if (seedKeeper !== null) store.onEvent((view, event) => seedKeeper.follow(view, event));
     this.#seedKeeper = seedKeeper;
-    const { seedFiles = NO_SEED_FILES } = options;
+    this.#serveAgain = async () => {
+      if (seedKeeper === null) return;
+      await serveAgain({
+        keeper: seedKeeper,
+        caller: session,
+        files: seedFiles,
+        views: () => store.list(),
+        compare: (configuration, type, vm) => this.#planner.comparison(configuration, type, vm),
+        logger,
+        now: store.now,
+      });
+    };
     const headers = new HeaderChecks(session, disk);
     const acquirer = new Acquirer({
       session,
@@ -164,14 +178,19 @@ export class VMManager implements AsyncDisposable {
       acquirer,
       headers,
       seedKeeper,
+      serveSeedsAgain: () => this.serveSeedsAgain(),
       seedFiles,
       deviceUpdate: () => deviceUpdate,
     });
-    if (options.resume === true) {
+    if (options.resume !== undefined) {
+      const goOn = async () => {
+        await this.serveSeedsAgain();
+        if (options.resume === true) await this.operations.resumeInterrupted();
+      };
       const stop = session.onState(({ kind }) => {
         if (kind !== "live") return;
         stop();
-        runDetached(this.operations.resumeInterrupted(), "resuming operations", logger);
+        runDetached(goOn(), "resuming operations", logger);
       });
     }
     this.changes = new VmChanges(runner);
@@ -220,6 +239,15 @@ export class VMManager implements AsyncDisposable {
         await sleep(pauseMs);
       }
     }
+  }
+
+  /**
+   * Serves seeds that an earlier program served and whose time is not over, as a dashboard does when it starts.
+   *
+   * @throws {TrueNASError} when the VMs cannot be read.
+   */
+  serveSeedsAgain(): Promise<void> {
+    return this.#serveAgain();
   }
 
   /** Signs out and closes the connection, after operations that create or remove VMs have finished. */

@@ -39,6 +39,8 @@ export interface OperationsOptions {
   readonly headers: HeaderChecks;
   /** Serves guests their seeds; null when they cannot fetch from this program. */
   readonly seedKeeper: SeedKeeper | null;
+  /** Serves the seeds that an earlier program served, where it did not yet. */
+  readonly serveSeedsAgain: () => Promise<void>;
   /** What seeds are made from. */
   readonly seedFiles: SeedFiles;
   /** The displays' password; required to create VMs. */
@@ -106,6 +108,7 @@ export class Preparing {
       return start(destruction({ ...request, vms }, { resumed: true }));
     }
     if (request.kind !== "create") return resumedCheckpoint({ request, view, names }, start);
+    await this.#options.serveSeedsAgain();
     const ongoing = replacementsOf(view, store.list());
     const plan = await planner.creation(request, ongoing);
     const again = { ...request, ...resumedReconciling(view, request) };

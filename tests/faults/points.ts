@@ -44,6 +44,13 @@ export function workers(count: number): FlatConfiguration {
   return { ...PARSED, worker: { ...worker, count } };
 }
 
+/** The same with a first configuration (seed). */
+export function seeded(count: number): FlatConfiguration {
+  const { worker, ...others } = workers(count);
+  assert.ok(worker !== undefined && "count" in worker);
+  return { ...others, worker: { ...worker, seed: { kind: "cloud-init", user: "admin" } } };
+}
+
 /** Replaces so many workers, because their first disk has to become smaller; their second disk stays. */
 export function replacing(count: number): FlatCreationRequest {
   const { worker, ...others } = workers(count);

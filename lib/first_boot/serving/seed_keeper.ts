@@ -8,7 +8,7 @@ import type { Logger } from "../../observability/logging.ts";
 import type { OperationEvent, OperationView } from "../../operations/types.ts";
 import type { Caller } from "../../truenas/client.ts";
 import { vmQuery } from "../../truenas/methods.ts";
-import { argumentsOf, seedArgumentOf, withoutSeedArgument } from "../command_line_args.ts";
+import { argumentsOf, seedArgumentOf, withoutSeedArgument, withSeedArgument } from "../command_line_args.ts";
 import { SERVED_MS } from "./seed_server.ts";
 import type { SeedServer, SeedToServe, ServedSeed } from "./served_seed.ts";
 
@@ -69,7 +69,7 @@ export class SeedKeeper {
   }
 
   #of(name: string): ServedSeed | null {
-    return [...this.server.all].find((served) => served.name === name) ?? null;
+    return this.server.all.find((served) => served.name === name) ?? null;
   }
 
   async #conclude(served: ServedSeed): Promise<void> {
@@ -91,10 +91,24 @@ export class SeedKeeper {
    * @throws {TrueNASError} when the NAS refuses it, or is away.
    */
   async forget(uuid: string): Promise<void> {
+    await this.#change(uuid, (args) => seedArgumentOf(args) === null ? null : withoutSeedArgument(args));
+  }
+
+  /**
+   * Tells a VM another address, which its guest sees after the next start.
+   *
+   * @throws {TrueNASError} when the NAS refuses it, or is away.
+   */
+  async tell(uuid: string, url: string): Promise<void> {
+    await this.#change(uuid, (args) => withSeedArgument(args, url));
+  }
+
+  async #change(uuid: string, changed: (args: string) => string | null): Promise<void> {
     const { caller } = this.#options;
     const [row] = await caller.call("vm.query", vmQuery(["uuid", "=", uuid]));
-    if (row === undefined || seedArgumentOf(argumentsOf(row)) === null) return;
-    const args = withoutSeedArgument(argumentsOf(row));
-    await caller.call("vm.update", [row.id, { command_line_args: args }]);
+    const args = row === undefined ? null : changed(argumentsOf(row));
+    if (row !== undefined && args !== null) {
+      await caller.call("vm.update", [row.id, { command_line_args: args }]);
+    }
   }
 }

@@ -59,7 +59,7 @@ export interface SeedServer {
    */
   serve(seed: SeedToServe): Promise<ServedSeed>;
   /** Those that are served. */
-  readonly all: Iterable<ServedSeed>;
+  readonly all: readonly ServedSeed[];
   /** The seed of a VM, by its uuid, for as long as it is served; null when none is. */
   find(vm: string): ServedSeed | null;
   /**

@@ -9,11 +9,13 @@ import type { SeedSection } from "../../../lib/first_boot/types.ts";
 import type { CreationPlan, PlannedVm } from "../../../lib/plan/types.ts";
 import { pathServerWhenNeeded, startPathServer } from "../../../lib/secret_paths/path_server.ts";
 import type { Simulator } from "../../../lib/simulator/simulator.ts";
+import { Journal } from "../../../lib/operations/record/journal.ts";
 import { startSimulator } from "../../../lib/simulator/simulator.ts";
 import { VMManager } from "../../../lib/vm_manager.ts";
 import type { VMManagerOptions } from "../../../lib/vm_manager_options.ts";
 import { TEST_TIMES } from "../../support/dashboard.ts";
 import { credentials, outcomes, vmNamed, workers } from "../../support/lab.ts";
+import { withFolder } from "../../support/folder.ts";
 import { repeatedly } from "../../support/deadline.ts";
 
 const KEY =
@@ -146,6 +148,54 @@ Deno.test("an operation that was interrupted serves the seed where the guest loo
     return first;
   });
   assert.notEqual(url, "");
+});
+
+Deno.test("after a restart of this program a started VM has its seed served again, for the rest of its hour", async () => {
+  await using simulator = await startSimulator({ times: TEST_TIMES, version: "27.0" });
+  await withFolder(async (folder) => {
+    const time = { ms: Date.now() };
+    const program = async (work: (manager: VMManager) => Promise<void>) => {
+      using journal = Journal.open(folder);
+      await using paths = await startPathServer({ host: "127.0.0.1", port });
+      const options = { paths, simulated: true, journal, now: () => time.ms };
+      await using manager = new VMManager({ ...credentials(simulator), ...options });
+      await manager.connect();
+      await work(manager);
+    };
+    let port = 0;
+    await startPathServer({ host: "127.0.0.1", port }).then(async (free) => {
+      port = free.port;
+      await free[Symbol.asyncDispose]();
+    });
+    await program(async (manager) => {
+      await manager.create({ configuration: seeded(2), types: TYPES });
+      const second = String(vmNamed(simulator, "worker02")?.config.uuid);
+      const home = manager.seeds?.find(second)?.phoneHomeUrl ?? "";
+      await (await fetch(home, { method: "POST", body: new URLSearchParams({ instance_id: second }) }))
+        .text();
+      await repeatedly(
+        "it has answered",
+        () => Promise.resolve(argsOf(simulator, "worker02") === "" || null),
+      );
+    });
+    const url = seedUrl(simulator, "worker01");
+    await assert.rejects(fetch(url), "nobody listens");
+    time.ms += 20 * 60_000;
+    await program(async (manager) => {
+      await manager.serveSeedsAgain();
+      assert.match(await textOf(`${url}meta-data`), /worker01/);
+      const [served, ...others] = manager.seeds?.all ?? [];
+      assert.deepEqual(others, [], "the other guest has answered");
+      const leftMs = (served?.until ?? 0) - time.ms;
+      assert.ok(leftMs > 39 * 60_000 && leftMs <= 40 * 60_000, "40 minutes are left");
+    });
+    time.ms += 41 * 60_000;
+    await program(async (manager) => {
+      await manager.serveSeedsAgain();
+      assert.deepEqual([...manager.seeds?.all ?? []], []);
+      assert.equal(argsOf(simulator, "worker01"), "", "its time is over");
+    });
+  });
 });
 
 async function withProgram<T>(simulator: Simulator, work: (manager: VMManager) => Promise<T>): Promise<T> {
