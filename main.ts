@@ -2,12 +2,12 @@
  * The entry point: reads arguments, environment and files of secrets, computes the permissions the command needs, and
  * starts a worker with exactly these. Everything that handles foreign input (network, YAML, templates) runs in the worker.
  */
-import { resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { type Options, readArguments } from "./lib/command_line/arguments.ts";
 import { readEnvFile } from "./lib/configuration/environment/env_file.ts";
 import type { EnvironmentName } from "./lib/configuration/environment/environment.ts";
 import { localImagesIn } from "./lib/configuration/local_images.ts";
-import { fileExists, isSocket, readTextFile } from "./lib/configuration/files.ts";
+import { fileExists, filesBelow, isSocket, readTextFile } from "./lib/configuration/files.ts";
 import { DEFAULT_STATE_DIR, readSettings, type Settings } from "./lib/configuration/environment/settings.ts";
 import {
   needsSetup,
@@ -34,6 +34,7 @@ import {
   UsageError,
   withErrorsExplained,
 } from "./lib/command_line/process.ts";
+import { seedPathsIn, SEEDS_FOLDER } from "./lib/first_boot/seed_paths.ts";
 import { refuseDownloads } from "./lib/images/acquiring/refused_downloads.ts";
 import { VERSION } from "./lib/version.ts";
 import type { HandOver } from "./routes/auth/hand_over.ts";
@@ -103,6 +104,7 @@ async function prepare(asked: Asked): Promise<Prepared> {
   const configFile = options.config ?? configFileOf(command, settings);
   const isOnNas = settings?.nas?.host.startsWith("unix:") === true && USES_IMAGES.includes(command);
   const started = {
+    ...(MAKES_SEEDS.includes(command) ? { seedFiles: seedFilesOf(configFile) } : {}),
     ...(isOnNas ? { localImages: localImagesIn(textOf(configFile)) } : {}),
     command,
     options,
@@ -133,6 +135,15 @@ async function prepare(asked: Asked): Promise<Prepared> {
 
 /** The commands that read image files or write them. */
 const USES_IMAGES: readonly WorkerCommand[] = ["serve", "plan", "create", "images"];
+
+/** The commands that read what seeds are made from. */
+const MAKES_SEEDS: readonly WorkerCommand[] = ["serve", "demo", "plan", "create", "validate"];
+
+/** The files that a configuration may name, and the folder for those that are named later. */
+function seedFilesOf(configFile: string): string[] {
+  const folder = dirname(configFile);
+  return [...filesBelow(folder, seedPathsIn(textOf(configFile))), join(folder, SEEDS_FOLDER)];
+}
 
 /** Empty for a file that cannot be read, about which the command itself complains. */
 function textOf(path: string): string {

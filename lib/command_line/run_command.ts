@@ -38,7 +38,11 @@ import { parseConfigurationFile, readConfiguration } from "../configuration/conf
 import { setupLogging } from "../observability/logging.ts";
 import { Journal } from "../operations/record/journal.ts";
 import { askLine, EXIT, isInteractive, print, printError, printFile, UsageError } from "./process.ts";
+import { seedProblems } from "../first_boot/check_seeds.ts";
+import { githubKeys } from "../first_boot/github_keys.ts";
+import { seedFolder } from "../first_boot/seed_folder.ts";
 import type { OpenUrl } from "../images/acquiring/remote_download.ts";
+import type { FetchText } from "../images/source/fetch_text.ts";
 import { offeringOn } from "../images/offering/offering.ts";
 import { pathServerWhenNeeded } from "../secret_paths/path_server.ts";
 import { formatDuration } from "../units.ts";
@@ -57,21 +61,28 @@ export interface Validation {
   readonly problems: readonly string[];
 }
 
-/** Prints every problem in environment, configuration and templates; contacts nothing. */
-export function validate({ configFile, options, problems: found }: Validation): number {
-  const attempt = (check: () => unknown): string[] => {
+/** Prints every problem in environment, configuration, files of seeds and templates; contacts nothing. */
+export async function validate({ configFile, options, problems: found }: Validation): Promise<number> {
+  const attempt = async (check: () => unknown): Promise<string[]> => {
     try {
-      check();
+      await check();
       return [];
     } catch (error) {
       if (!(error instanceof ConfigurationError)) throw error;
       return [error.message];
     }
   };
+  const seeds: string[] = [];
   const problems = [
     ...found,
-    ...attempt(() => parsedConfiguration(configFile)),
-    ...attempt(() => new TemplateManager(options.templatesDir)),
+    ...await attempt(async () => {
+      const { configuration } = parsedConfiguration(configFile);
+      seeds.push(
+        ...await seedProblems(configuration, seedFolder({ configFile, keysOf: () => Promise.resolve("") })),
+      );
+    }),
+    ...await attempt(() => new TemplateManager(options.templatesDir)),
+    ...seeds,
   ];
   if (options.json) print(JSON.stringify({ problems }, null, 2));
   else if (problems.length > 0) printError(problems.join("\n"));
@@ -98,6 +109,8 @@ export interface Work {
   readonly tunnelSockets: readonly string[];
   /** Downloads images. */
   readonly openUrl: OpenUrl;
+  /** Fetches public keys. */
+  readonly fetchText: FetchText;
   /** Aborts when the user stops the program. */
   readonly signal: AbortSignal;
 }
@@ -273,6 +286,10 @@ function managerOptions(given: Work): VMManagerOptions {
     noDestroy,
     logger,
     openUrl: given.openUrl,
+    seedFiles: seedFolder({
+      configFile: given.configFile,
+      keysOf: githubKeys({ fetchText: given.fetchText }),
+    }),
     waitMs: waitMsOf(given),
   };
 }

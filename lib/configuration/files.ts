@@ -124,3 +124,88 @@ export async function readFileInParts(
   file.close();
   throw new Error("it is no file");
 }
+
+/** Why a file is not read. */
+export type RefusedFile = "outside" | "too-large" | "not-text" | "not-a-file" | "denied";
+
+/** A text, or why it was not read. */
+export type ReadText =
+  | { readonly ok: true; readonly text: string }
+  | { readonly ok: false; readonly refused: RefusedFile };
+
+/**
+ * The text of a file in a folder or below it; links may lead anywhere in the folder.
+ *
+ * @throws an Error with the operating system's `code`, such as ENOENT.
+ */
+export async function readTextBelow(folder: string, path: string, maxBytes: number): Promise<ReadText> {
+  try {
+    const real = await Deno.realPath(`${folder}/${path}`);
+    const root = await realFolder(folder);
+    if (root !== null && !real.startsWith(root === "/" ? root : `${root}/`)) {
+      return { ok: false, refused: "outside" };
+    }
+    const { isFile, size } = await Deno.stat(real);
+    if (!isFile) return { ok: false, refused: "not-a-file" };
+    if (size > maxBytes) return { ok: false, refused: "too-large" };
+    const bytes = await Deno.readFile(real);
+    // It could have grown since.
+    return bytes.length > maxBytes ? { ok: false, refused: "too-large" } : decoded(bytes);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) return { ok: false, refused: "denied" };
+    throw error;
+  }
+}
+
+/**
+ * Where files are that are in a folder or below it: each path, and where it leads to through links. Files that are not there
+ * or lead out of the folder are left out.
+ */
+export function filesBelow(folder: string, paths: readonly string[]): string[] {
+  const at = (path: string) => folder === "." ? path : `${folder}/${path}`;
+  try {
+    const root = Deno.realPathSync(folder);
+    return paths.flatMap((path) => {
+      const real = realFile(`${folder}/${path}`);
+      return real === null || !isBelow(root, real)
+        ? []
+        : real === `${root}/${path}`
+        ? [at(path)]
+        : [at(path), real];
+    });
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw error;
+  }
+}
+
+function realFile(path: string): string | null {
+  try {
+    const real = Deno.realPathSync(path);
+    return Deno.statSync(real).isFile ? real : null;
+  } catch {
+    return null;
+  }
+}
+
+function isBelow(root: string, path: string): boolean {
+  return path.startsWith(root === "/" ? root : `${root}/`);
+}
+
+/** null where the permissions name single files, none of which is a link out of the folder. */
+async function realFolder(folder: string): Promise<string | null> {
+  try {
+    return await Deno.realPath(folder);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) return null;
+    throw error;
+  }
+}
+
+function decoded(bytes: Uint8Array<ArrayBuffer>): ReadText {
+  try {
+    return { ok: true, text: new TextDecoder("utf-8", { fatal: true }).decode(bytes) };
+  } catch {
+    return { ok: false, refused: "not-text" };
+  }
+}

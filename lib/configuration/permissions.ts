@@ -53,6 +53,8 @@ export interface Started {
   readonly innerPort: number;
   /** Files and folders of images on this machine, if it is the NAS itself; absent otherwise. */
   readonly localImages?: LocalImages;
+  /** Files that seeds can be made from, and their folder; absent for a command that makes none. */
+  readonly seedFiles?: readonly string[];
   /** Whether set-up is served, which connects to the address that a person enters. */
   readonly isSetup?: boolean;
   /** The middleware's socket, if the program runs on the NAS itself; used by set-up. */
@@ -105,7 +107,8 @@ function permissionsOfSetup(started: Started): Permissions {
 }
 
 function permissionsOfCommand(
-  { command, options, settings, configFile, configTarget, tunnelSockets, innerPort, localImages }: Started,
+  { command, options, settings, configFile, configTarget, tunnelSockets, innerPort, localImages, seedFiles }:
+    Started,
 ): Permissions {
   const needs = NEEDS[command];
   const nas = reached(needs, settings);
@@ -128,6 +131,7 @@ function permissionsOfCommand(
     tls?.certFile,
     tls?.keyFile,
     command === "images" ? options.file : undefined,
+    ...(seedFiles ?? []),
     ...(localImages?.files ?? []),
     ...(localImages?.folders ?? []),
   ];
@@ -140,7 +144,6 @@ function permissionsOfCommand(
       ...listening,
       ...(seed === null ? [] : seedListening(seed)),
       ...nas.net,
-      ...(needs.listens ? webhookOf(settings) : []),
       ...sockets.map((path) => `unix:${path}`),
       ...(needs.listens && needs.nas === "configured" && settings?.readOnly !== true
         ? displaysOf(settings)
@@ -204,14 +207,6 @@ function seedListening({ host, port }: NonNullable<Settings["seed"]>): string[] 
     ...(address === null ? [] : [withPort(address, port)]),
     withPort(address?.includes(":") ? "::" : "0.0.0.0", port),
   ];
-}
-
-/** Where what happened is told; null settings tell nobody. */
-function webhookOf(settings: Settings | null): string[] {
-  if (settings === null || settings.webhook === null) return [];
-  const { hostname, port, protocol } = new URL(settings.webhook.url);
-  const usual = protocol === "https:" ? HTTPS_PORT : HTTP_PORT;
-  return [withPort(hostname.replace(/^\[(.*)\]$/, "$1"), port === "" ? usual : Number(port))];
 }
 
 /** The runtime knows no ranges of ports, so each is named. */

@@ -10,7 +10,10 @@ import {
 } from "../../lib/configuration/editing/configuration_store.ts";
 import type { Settings } from "../../lib/configuration/environment/settings.ts";
 import { trustedCertificatesOf } from "../../lib/configuration/environment/trusted_certificates.ts";
+import { githubKeys } from "../../lib/first_boot/github_keys.ts";
+import { seedFolder } from "../../lib/first_boot/seed_folder.ts";
 import type { OpenUrl } from "../../lib/images/acquiring/remote_download.ts";
+import type { FetchText } from "../../lib/images/source/fetch_text.ts";
 import { describePermissions } from "../../lib/configuration/permissions.ts";
 import { offeringOn } from "../../lib/images/offering/offering.ts";
 import { setupLogging } from "../../lib/observability/logging.ts";
@@ -36,6 +39,7 @@ function checkConfigured(configuration: () => unknown, store: ConfigurationStore
 export interface ServeOptions extends Turn, Omit<Launch, "settings"> {
   readonly settings: Settings;
   readonly openUrl: OpenUrl;
+  readonly fetchText: FetchText;
   readonly signal: AbortSignal;
 }
 
@@ -69,6 +73,7 @@ export async function serve(launch: ServeOptions): Promise<number> {
     nas: {
       ...demo?.nas ?? configuredNas(settings, tunnelSockets),
       openUrl: launch.openUrl,
+      seedFiles: seedFolder({ configFile, keysOf: githubKeys({ fetchText: launch.fetchText }) }),
       ...(paths === null ? {} : { paths, ...(isDemo ? {} : { offering: offeringOn(paths, stateDir) }) }),
     },
     templatesDir: options.templatesDir,

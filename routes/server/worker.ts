@@ -4,7 +4,8 @@
  */
 import { EXIT, print, UsageError, withErrorsExplained } from "../../lib/command_line/process.ts";
 import { aborted } from "./aborted.ts";
-import type { OpenUrl } from "../../lib/images/acquiring/remote_download.ts";
+import type { Downloads, OpenUrl } from "../../lib/images/acquiring/remote_download.ts";
+import type { FetchText } from "../../lib/images/source/fetch_text.ts";
 import type { FromWorker, Launch, ToWorker, Turn } from "./launch.ts";
 
 /** What a worker's global scope has in addition. */
@@ -12,17 +13,19 @@ const scope = globalThis as unknown as {
   postMessage(message: FromWorker, transfer?: readonly Transferable[]): void;
 };
 
-let downloads: OpenUrl | null = null;
+let downloads: Downloads | null = null;
 /** Downloads in a worker of its own, because this one may connect only to the NAS. */
-const openUrl: OpenUrl = async (image) => {
+async function downloading(): Promise<Downloads> {
   if (downloads === null) {
-    const { openUrlOver } = await import("../../lib/images/acquiring/remote_download.ts");
+    const { downloadsOver } = await import("../../lib/images/acquiring/remote_download.ts");
     const { port1, port2 } = new MessageChannel();
     scope.postMessage({ downloads: port2 }, [port2]);
-    downloads = openUrlOver(port1);
+    downloads = downloadsOver(port1);
   }
-  return await downloads(image);
-};
+  return downloads;
+}
+const openUrl: OpenUrl = async (image) => await (await downloading()).openUrl(image);
+const fetchText: FetchText = async (wanted) => await (await downloading()).fetchText(wanted);
 
 const stopping = new AbortController();
 const turn = Promise.withResolvers<void>();
@@ -45,7 +48,7 @@ async function run(launch: Launch): Promise<number> {
   }
   if (command === "validate") {
     const { validate } = await import("../../lib/command_line/run_command.ts");
-    return validate({ configFile, options, problems });
+    return await validate({ configFile, options, problems });
   }
   if (settings === null) throw new UsageError(`${command} requires settings`);
   if (setup !== null) {
@@ -55,10 +58,19 @@ async function run(launch: Launch): Promise<number> {
   }
   if (command === "serve" || command === "demo") {
     const { serve } = await import("./serve.ts");
-    return await serve({ ...launch, ...TURN, settings, openUrl, signal });
+    return await serve({ ...launch, ...TURN, settings, openUrl, fetchText, signal });
   }
   const { runCommand } = await import("../../lib/command_line/run_command.ts");
-  return await runCommand({ command, options, settings, configFile, tunnelSockets, openUrl, signal });
+  return await runCommand({
+    command,
+    options,
+    settings,
+    configFile,
+    tunnelSockets,
+    openUrl,
+    fetchText,
+    signal,
+  });
 }
 
 /** The part that was served before listens until this one is ready. */

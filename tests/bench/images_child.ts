@@ -1,6 +1,6 @@
 /** Downloads an image through the worker for downloads, and tells its memory at some points. */
 import process from "node:process";
-import { openUrlOver } from "../../lib/images/acquiring/remote_download.ts";
+import { downloadsOver } from "../../lib/images/acquiring/remote_download.ts";
 import type { Sample } from "./images.ts";
 
 const [url = "", total = "0"] = Deno.args;
@@ -10,7 +10,7 @@ const SHARES = [0.125, 0.25, 0.5, 0.75, 1];
 const worker = new Worker(import.meta.resolve("../../routes/server/download_worker.ts"), { type: "module" });
 const { port1, port2 } = new MessageChannel();
 worker.postMessage(port2, [port2]);
-const open = openUrlOver(port1);
+const { openUrl: open } = downloadsOver(port1);
 const began = performance.now();
 const samples: Sample[] = [{ bytes: 0, rssBytes: Deno.memoryUsage().rss, ms: 1 }];
 const image = await open({ url, sha256: null, allowPrivate: true });

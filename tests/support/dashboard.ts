@@ -214,8 +214,7 @@ export async function startDashboard(options: DashboardOptions = {}): Promise<Te
   };
 }
 
-/** A logger whose lines, of whatever level, go to a test. */
-export function loggerTo(onLog: (message: string, fields: LogFields) => void): Logger {
+function loggerTo(onLog: (message: string, fields: LogFields) => void): Logger {
   const log = (message: string, fields: LogFields = {}) => onLog(message, fields);
   return { debug: log, info: log, warning: log, error: log };
 }

@@ -4,7 +4,7 @@
 export function refuseDownloads(port: MessagePort, why: string): void {
   port.onmessage = ({ data }: MessageEvent<{ readonly id: number }>) => {
     const remedy = "Start the program with deno task start, or with --allow-net.";
-    const message = `Images cannot be downloaded: ${why}`;
+    const message = `Nothing can be downloaded: ${why}`;
     port.postMessage({ id: data.id, failed: { message, failure: "server", remedy } });
   };
 }

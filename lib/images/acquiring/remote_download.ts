@@ -5,16 +5,24 @@
 import { ImageError, type ImageFailure } from "../../errors/errors.ts";
 import { reasonOf } from "../../errors/system_errors.ts";
 import type { ImageStream } from "../source/image_stream.ts";
+import type { FetchedText, FetchText, TextRequest } from "../source/fetch_text.ts";
 import type { ImageUrl } from "../source/open_url.ts";
 
 /** Opens an image at a URL. */
 export type OpenUrl = (image: ImageUrl) => Promise<ImageStream>;
+
+/** What the other worker does. */
+export interface Downloads {
+  readonly openUrl: OpenUrl;
+  readonly fetchText: FetchText;
+}
 
 type Opened = Pick<ImageStream, "fileName" | "format" | "virtualBytes" | "lengthBytes" | "bodyBytes">;
 
 /** To the worker that downloads. */
 type Request =
   | { readonly id: number; readonly open: Pick<ImageUrl, "url" | "sha256" | "allowPrivate"> }
+  | { readonly id: number; readonly fetch: TextRequest }
   | { readonly id: number; readonly abort: true };
 
 /** What went wrong there. */
@@ -29,6 +37,7 @@ type Reply =
   & { readonly id: number }
   & (
     | { readonly opened: Opened; readonly body: ReadableStream<Uint8Array<ArrayBuffer>> }
+    | { readonly fetched: FetchedText }
     | { readonly received: number }
     | { readonly digest: string }
     | { readonly failed: Failed }
@@ -40,7 +49,7 @@ const REPORT_MS = 500;
 const REASON_MS = 2_000;
 
 /** Downloads what the other side of the port asks for. */
-export function serveDownloads(port: MessagePort, open: OpenUrl): void {
+export function serveDownloads(port: MessagePort, { openUrl: open, fetchText }: Downloads): void {
   const aborts = new Map<number, AbortController>();
   const send = (reply: Reply, transfer: Transferable[] = []) => port.postMessage(reply, transfer);
   const download = async (id: number, image: ImageUrl, { signal }: AbortController) => {
@@ -60,7 +69,15 @@ export function serveDownloads(port: MessagePort, open: OpenUrl): void {
       aborts.delete(id);
     }
   };
+  const fetch = async (id: number, wanted: TextRequest) => {
+    try {
+      send({ id, fetched: await fetchText(wanted) });
+    } catch (error) {
+      send({ id, failed: describe(error) });
+    }
+  };
   port.onmessage = ({ data }: MessageEvent<Request>) => {
+    if ("fetch" in data) return void fetch(data.id, data.fetch);
     if ("abort" in data) return aborts.get(data.id)?.abort();
     const abort = new AbortController();
     aborts.set(data.id, abort);
@@ -85,15 +102,23 @@ interface Asked {
 }
 
 /** Downloads on the other side of a port. */
-export function openUrlOver(port: MessagePort): OpenUrl {
+export function downloadsOver(port: MessagePort): Downloads {
   const all = new Map<number, Asked>();
+  const texts = new Map<number, PromiseWithResolvers<FetchedText>>();
   let last = 0;
   port.onmessage = ({ data }: MessageEvent<Reply>) => {
+    const text = texts.get(data.id);
+    if (text !== undefined) {
+      texts.delete(data.id);
+      if ("fetched" in data) text.resolve(data.fetched);
+      else if ("failed" in data) text.reject(errorOf(data.failed));
+      return;
+    }
     const asked = all.get(data.id);
     if (asked === undefined) return;
     if ("opened" in data) asked.opened.resolve(data);
     else if ("received" in data) asked.received = data.received;
-    else {
+    else if (!("fetched" in data)) {
       all.delete(data.id);
       if ("digest" in data) return asked.digest.resolve(data.digest);
       const error = errorOf(data.failed);
@@ -102,7 +127,14 @@ export function openUrlOver(port: MessagePort): OpenUrl {
       asked.digest.reject(error);
     }
   };
-  return async ({ url, sha256, allowPrivate, signal }) => {
+  const fetchText: FetchText = (wanted) => {
+    const id = ++last;
+    const asked = Promise.withResolvers<FetchedText>();
+    texts.set(id, asked);
+    port.postMessage({ id, fetch: wanted } satisfies Request);
+    return asked.promise;
+  };
+  const openUrl: OpenUrl = async ({ url, sha256, allowPrivate, signal }) => {
     signal?.throwIfAborted();
     const id = ++last;
     const asked = newAsked();
@@ -121,6 +153,7 @@ export function openUrlOver(port: MessagePort): OpenUrl {
       digest: asked.digest.promise,
     };
   };
+  return { openUrl, fetchText };
 }
 
 function newAsked(): Asked {
