@@ -144,6 +144,7 @@ function permissionsOfCommand(
       ...listening,
       ...(seed === null ? [] : seedListening(seed)),
       ...nas.net,
+      ...(needs.listens ? webhookOf(settings) : []),
       ...sockets.map((path) => `unix:${path}`),
       ...(needs.listens && needs.nas === "configured" && settings?.readOnly !== true
         ? displaysOf(settings)
@@ -207,6 +208,14 @@ function seedListening({ host, port }: NonNullable<Settings["seed"]>): string[] 
     ...(address === null ? [] : [withPort(address, port)]),
     withPort(address?.includes(":") ? "::" : "0.0.0.0", port),
   ];
+}
+
+/** Where what happened is told; null settings tell nobody. */
+function webhookOf(settings: Settings | null): string[] {
+  if (settings === null || settings.webhook === null) return [];
+  const { hostname, port, protocol } = new URL(settings.webhook.url);
+  const usual = protocol === "https:" ? HTTPS_PORT : HTTP_PORT;
+  return [withPort(hostname.replace(/^\[(.*)\]$/, "$1"), port === "" ? usual : Number(port))];
 }
 
 /** The runtime knows no ranges of ports, so each is named. */

@@ -15,6 +15,9 @@ import { Journal, type OperationJournal } from "../../lib/operations/record/jour
 import { residentBytes } from "../../lib/command_line/process.ts";
 import { logStrayErrors, runDetached } from "../../lib/errors/unhandled_errors.ts";
 import { TemplateManager } from "../../lib/template_manager.ts";
+import { watch } from "../../lib/notifications/watch.ts";
+import { Webhook } from "../../lib/notifications/webhook.ts";
+import { setTimeout as sleep } from "node:timers/promises";
 import { VMManager } from "../../lib/vm_manager.ts";
 import { paths, setBasePath } from "../../templates/paths.ts";
 import { createApp } from "../app.tsx";
@@ -89,6 +92,8 @@ export async function serveDashboard(options: ServerOptions): Promise<void> {
     dashboardPassword,
     viewerPassword,
     settings.metricsToken,
+    settings.webhook?.url,
+    settings.webhook?.secret,
   ].filter((secret) => typeof secret === "string");
   const logger = setupLogging(logLevel, { format: logFormat, secrets });
   logStrayErrors(logger);
@@ -112,6 +117,7 @@ export async function serveDashboard(options: ServerOptions): Promise<void> {
     connectionWaitMs: PAGE_CONNECTION_WAIT_MS,
     silenceMs: PAGE_SILENCE_MS,
   });
+  await using _notifications = notifications(settings, manager, logger);
   setBasePath(settings.basePath);
   let port = settings.listenPort;
   const ending = new AbortController();
@@ -185,6 +191,26 @@ export async function serveDashboard(options: ServerOptions): Promise<void> {
   options.portIsFree();
   await manager.disconnect();
   logger.info("Stopped");
+}
+
+/** Tells the webhook of what happens, until it is disposed of; nothing without one. */
+function notifications({ webhook }: Settings, manager: VMManager, logger: Logger): AsyncDisposable | null {
+  if (webhook === null) return null;
+  const now = Date.now;
+  const hook = new Webhook(webhook, {
+    logger,
+    now,
+    // A wait that was cut short is over, too.
+    wait: (ms, signal) => sleep(ms, undefined, { signal }).catch(() => {}),
+  });
+  const { operations: { store: operations }, connection } = manager;
+  const end = watch({ operations, connection, now }, (notice) => hook.send(notice));
+  return {
+    [Symbol.asyncDispose]: async () => {
+      end();
+      await hook[Symbol.asyncDispose]();
+    },
+  };
 }
 
 /** How the program signs in to the NAS, without secrets. */

@@ -214,7 +214,8 @@ export async function startDashboard(options: DashboardOptions = {}): Promise<Te
   };
 }
 
-function loggerTo(onLog: (message: string, fields: LogFields) => void): Logger {
+/** A logger whose lines, of whatever level, go to a test. */
+export function loggerTo(onLog: (message: string, fields: LogFields) => void): Logger {
   const log = (message: string, fields: LogFields = {}) => onLog(message, fields);
   return { debug: log, info: log, warning: log, error: log };
 }

@@ -35,6 +35,10 @@ export const ENVIRONMENT_NAMES = {
   RESUME: "on (default) or off: after a restart, resume the creations that it interrupted",
   READ_ONLY: "Set to 1 to refuse every change on the NAS",
   NO_DESTROY: "Set to 1 to refuse every deletion on the NAS",
+  WEBHOOK_URL:
+    "Address that is told of operations that ended, nodes that do not answer, and a NAS that is away",
+  WEBHOOK_SECRET: "Secret with which what is sent to WEBHOOK_URL is signed",
+  WEBHOOK_FORMAT: "generic (default: JSON), ntfy or slack",
   LOG_LEVEL: "DEBUG, INFO (default), WARNING or ERROR",
   LOG_FORMAT: "text (default) or json",
 } as const;
@@ -46,12 +50,14 @@ const SECRETS: readonly SecretName[] = [
   "DASHBOARD_PASSWORD",
   "DASHBOARD_VIEWER_PASSWORD",
   "METRICS_TOKEN",
+  "WEBHOOK_URL",
+  "WEBHOOK_SECRET",
 ];
 
 /** A variable whose value is a secret; `NAME_FILE` can name a file that contains it. */
 export type SecretName = Extract<
   keyof typeof ENVIRONMENT_NAMES,
-  `${string}_PASSWORD` | "TRUENAS_API_KEY" | "METRICS_TOKEN"
+  `${string}_PASSWORD` | "TRUENAS_API_KEY" | "METRICS_TOKEN" | "WEBHOOK_URL" | "WEBHOOK_SECRET"
 >;
 
 /** Whether a variable's value is a secret. */

@@ -9,6 +9,8 @@ import {
   readVariables,
   type Variables,
 } from "./environment.ts";
+import { WEBHOOK_FORMATS } from "../../notifications/notice.ts";
+import type { WebhookTarget } from "../../notifications/webhook.ts";
 import { isAddressRange, normalAddress } from "./ip_addresses.ts";
 import { normalizeFingerprint } from "./nas_address.ts";
 import { parsePublicHost } from "./public_host.ts";
@@ -56,6 +58,8 @@ export interface Settings {
   readonly waitMinutes: number;
   /** Whether creations that a restart of this program interrupted are resumed. */
   readonly resume: boolean;
+  /** What is told of what happened; null: nothing is. */
+  readonly webhook: WebhookTarget | null;
   readonly readOnly: boolean;
   readonly noDestroy: boolean;
   readonly logLevel: LogLevel;
@@ -88,6 +92,7 @@ export function readSettings(options: ReadOptions = {}): Settings {
       stateDir: get("STATE_DIR") ?? DEFAULT_STATE_DIR,
       waitMinutes: readWaitMinutes(variables),
       resume: readChoice(variables, "RESUME", ["on", "off"] as const) !== "off",
+      webhook: readWebhook(variables),
       readOnly: readFlag(variables, "READ_ONLY"),
       noDestroy: readFlag(variables, "NO_DESTROY"),
       logLevel: readChoice(variables, "LOG_LEVEL", LOG_LEVELS) ?? "INFO",
@@ -132,6 +137,22 @@ function readMetricsToken({ get, refuse }: Variables): string | null {
     );
   }
   return token;
+}
+
+function readWebhook(variables: Variables): WebhookTarget | null {
+  const { get, refuse } = variables;
+  const [url, secret = null] = [get("WEBHOOK_URL"), get("WEBHOOK_SECRET")];
+  const format = readChoice(variables, "WEBHOOK_FORMAT", WEBHOOK_FORMATS) ?? "generic";
+  if (url === undefined) {
+    if (secret !== null) refuse("WEBHOOK_SECRET", "Requires WEBHOOK_URL; set both");
+    return null;
+  }
+  // The value is not shown, because it may contain a secret.
+  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
+    refuse("WEBHOOK_URL", "WEBHOOK_URL must be an address such as https://ntfy.sh/my-topic");
+    return null;
+  }
+  return { url, secret, format };
 }
 
 function readPublicHost({ get, refuse }: Variables): string | null {
