@@ -125,7 +125,7 @@ export interface Vm extends VmSize {
   readonly cpuMode?: string | null;
   /** Further settings that templates can state, by TrueNAS's names. */
   readonly columns?: Values;
-  /** Whether its arguments tell the guest where its seed is; the address itself is kept nowhere. */
+  /** Whether its arguments tell the guest where its seed is, or a CD-ROM has it; the address itself is kept nowhere. */
   readonly seeded?: boolean;
   /** The uuid, where TrueNAS reports one. */
   readonly uuid: string | null;
@@ -139,6 +139,8 @@ export interface Vm extends VmSize {
   readonly displays: readonly Display[];
   /** CD-ROMs. */
   readonly cdroms: readonly Cdrom[];
+  /** The CD-ROM with its first configuration (seed), which is not among the others; null or absent when it has none. */
+  readonly seedDisk?: Cdrom | null;
   /** Every other device. */
   readonly others: readonly OtherDevice[];
 }
@@ -167,7 +169,7 @@ export interface Dataset {
   readonly sparse: boolean | null;
   /** What is reserved for it in bytes; zvols only, null when unknown. */
   readonly reservedBytes?: number | null;
-  /** The zvol's origin according to this program's properties. */
+  /** The origin of a zvol, or of a seed's dataset, according to this program's properties. */
   readonly mark: ZvolMark | null;
   /** Whether its properties could be read; only then does a missing mark mean that it was not created here. */
   readonly marksVisible: boolean;

@@ -127,7 +127,8 @@ export class Planner {
     const imaged = types.filter(({ type }) => vmTypeOf(configuration, type).image !== undefined);
     const earlier = this.#options.store.list();
     const { seedHost, seedFiles } = this.#options;
-    const [inventory, images, seeds] = await Promise.all([
+    const hasSeeds = sections.some(({ seed }) => seed !== undefined);
+    const [inventory, images, seeds, seedDiskWays] = await Promise.all([
       readInventory(session, {
         nas,
         datasets: [pool_path, ...imageDatasets, ...wanted.flatMap(({ zvols }) => zvols), ...zvolsOf(ongoing)],
@@ -146,6 +147,7 @@ export class Planner {
         ways: (dataset) => acquirer.ways(dataset),
       }, patience),
       readSeeds({ ...seedHost, configuration, types: types.map(({ type }) => type), files: seedFiles }),
+      hasSeeds ? acquirer.ways(imageDataset(configuration.storage)) : null,
     ]);
     const input: CreationInput = {
       configuration,
@@ -163,6 +165,7 @@ export class Planner {
       plannedMacs: (vm, existing) => macs?.[vm] ?? (existing ? plannedMacsOf(earlier, vm) : null),
       ongoing,
       unfinished: new Map(unfinishedReplacements(earlier).flatMap(keptZvols)),
+      ...(seedDiskWays === null ? {} : { seedDiskWays }),
       ...(places === undefined ? {} : { places }),
       ...(sources === undefined ? {} : { sources }),
     };

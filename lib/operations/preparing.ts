@@ -8,6 +8,7 @@ import { acquisition, discarding, wantedAgain } from "../images/acquiring/image_
 import type { SeedFiles } from "../first_boot/rendering/seed.ts";
 import type { SeedKeeper } from "../first_boot/serving/seed_keeper.ts";
 import { seedSource } from "../first_boot/steps/seed_source.ts";
+import { imageDataset } from "../images/planned_image.ts";
 import type { CreationRequest, OngoingReplacement } from "../plan/creation_input.ts";
 import type { RollBackPlan } from "../plan/roll_back.ts";
 import type { CreationPlan, PlannedVm } from "../plan/types.ts";
@@ -91,7 +92,11 @@ export class Preparing {
       refusedPorts,
       acquirer,
       headers,
-      seeds: { keeper: seedKeeper, source: seedSource(configuration, seedFiles) },
+      seeds: {
+        keeper: seedKeeper,
+        source: seedSource(configuration, seedFiles),
+        disks: { acquirer, dataset: imageDataset(configuration.storage) },
+      },
     });
   }
 

@@ -3,6 +3,7 @@ import type { Configuration } from "../configuration/configuration.ts";
 import type { Places } from "../configuration/configuration_text.ts";
 import type { KnownAddresses } from "../first_boot/addresses/known_addresses.ts";
 import type { SeedsRead } from "../first_boot/planning/seeds_read.ts";
+import type { ImageWays } from "../images/acquiring/ways.ts";
 import type { ImagesRead } from "../images/planned_image.ts";
 import type { Dataset, Inventory } from "../inventory/inventory.ts";
 import type { VersionRules } from "../truenas/versions.ts";
@@ -98,6 +99,8 @@ export interface CreationInput {
   readonly images?: ImagesRead;
   /** What disks are copied from; default: nothing. */
   readonly sources?: DiskSources;
+  /** The ways by which seeds on CD-ROMs can come to the NAS; default: not known. */
+  readonly seedDiskWays?: ImageWays;
   /** Addresses that other VMs and devices have; default: none are known. */
   readonly addresses?: KnownAddresses;
   /** What the seeds of the planned types are made from; default: no VM gets one. */

@@ -1,4 +1,5 @@
 /** Plans which VMs and zvols a destruction removes: an exact set, fixed by id. Pure. */
+import { seedDatasetOfVm } from "../first_boot/iso/seed_dataset.ts";
 import type { Disk, Vm } from "../inventory/inventory.ts";
 import { compareNames, matchesPrefix } from "../inventory/names.ts";
 import { formatCount } from "../units.ts";
@@ -177,10 +178,16 @@ function planVm(vm: Vm, vms: readonly Vm[], choice: Choice): DestructionVm {
     zvols: disks.flatMap(({ zvol: name, sizeBytes, because }) =>
       because === null && name !== null ? [withRelations({ name, sizeBytes }, facts, vms)] : []
     ),
+    ...seedOf(vm),
     keeps: disks.flatMap(({ path, because }) => because === null ? [] : [{ path, because }]),
     blocked: [],
     after: sharing.map(({ id }) => id),
   };
+}
+
+function seedOf(vm: Vm): { readonly seed?: string } {
+  const seed = seedDatasetOfVm(vm);
+  return seed === null ? {} : { seed };
 }
 
 function reasonToKeep(vm: Vm, { zvol }: Disk, { toDestroy, kept, keepDisks }: Choice): string | null {

@@ -1,4 +1,5 @@
 /** Finds orphans: marked resources that belong to nothing, left by interrupted or kept operations. Pure. */
+import { seedDatasetOfVm } from "../first_boot/iso/seed_dataset.ts";
 import type { Dataset, Disk, Reading, Vm } from "../inventory/inventory.ts";
 import { formatCount } from "../units.ts";
 import { type JournalEvidence, planDestruction } from "./destruction.ts";
@@ -155,7 +156,9 @@ function findZvols(
   return zvols.flatMap(({ name, volsizeBytes, mark }) => {
     if (mark === null || toDestroy.has(name)) return [];
     if (running.operations.has(mark.operation) || running.uuids.has(mark.vm)) return [];
-    if (vms.some(({ disks }) => disks.some(({ zvol }) => zvol === name))) return [];
+    if (vms.some((vm) => seedDatasetOfVm(vm) === name || vm.disks.some(({ zvol }) => zvol === name))) {
+      return [];
+    }
     const owner = vms.find(({ uuid }) => uuid === mark.vm);
     // One of its VM's disks is missing; this may be that disk, renamed on the NAS.
     if (owner?.disks.some((disk) => disk.zvol !== null && disk.sizeBytes === null)) return [];

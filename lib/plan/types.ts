@@ -288,6 +288,8 @@ export interface DestructionVm {
   readonly marks: VmMarks;
   /** The zvols to remove with it. */
   readonly zvols: readonly PlannedZvol[];
+  /** The dataset of its first configuration (seed) on a CD-ROM, which goes too; absent when it has none. */
+  readonly seed?: string;
   /** Disks that are kept, with the reason: files, and zvols shared with another VM. */
   readonly keeps: readonly { readonly path: string; readonly because: string }[];
   /** Why it is kept although it was selected, each with what to do; empty when it will be destroyed. */

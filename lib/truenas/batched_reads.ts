@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Dataset, type Reading, sourceOf, type Vm, type ZvolRelations } from "../inventory/inventory.ts";
 import { TrueNASError } from "../errors/errors.ts";
+import { seedDatasetOfVm } from "../first_boot/iso/seed_dataset.ts";
 import type { Caller } from "./client.ts";
 import { vmQuery } from "./methods.ts";
 import { readDatasets } from "./read_inventory.ts";
@@ -64,11 +65,12 @@ export async function fetchVm(caller: Caller, id: number): Promise<Vm | null> {
   return (await batchedReadsOf(caller).vms([id])).get(id) ?? null;
 }
 
-/** The VMs that use any of these zvols. */
+/** The VMs that use any of these zvols, or datasets of seeds. */
 export async function fetchDiskUsers(caller: Caller, zvols: readonly string[]): Promise<readonly Vm[]> {
   if (zvols.length === 0) return [];
   const vms = await batchedReadsOf(caller).users(zvols);
-  return vms.filter(({ disks }) => disks.some(({ zvol }) => zvol !== null && zvols.includes(zvol)));
+  const isAsked = (name: string | null) => name !== null && zvols.includes(name);
+  return vms.filter((vm) => vm.disks.some(({ zvol }) => isAsked(zvol)) || isAsked(seedDatasetOfVm(vm)));
 }
 
 /** The existing datasets and zvols with these names. */

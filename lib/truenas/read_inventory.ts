@@ -7,6 +7,7 @@ import { isFileMissing } from "../errors/refusals.ts";
 import type { Capacity, Dataset, Disk, Inventory, NasIdentity, Reading, Vm } from "../inventory/inventory.ts";
 import { parseIpv4 } from "../configuration/environment/ip_addresses.ts";
 import { parseMac } from "../exports/values.ts";
+import { SEED_DATASETS } from "../first_boot/iso/seed_dataset.ts";
 import { isMarked } from "../inventory/marks.ts";
 import type { Caller, CallOptions } from "./client.ts";
 import { type DatasetRow, type QueryFilter, vmQuery } from "./methods.ts";
@@ -336,14 +337,18 @@ export function queryDatasets(
   return caller.call("pool.dataset.query", [[filter], { extra, limit }], options);
 }
 
-/** Every zvol with this program's properties, in all pools. */
+/** Every zvol, and every dataset of a seed, with this program's properties, in all pools. */
 export async function readMarkedZvols(
   caller: Caller,
   options: ReadOptions = {},
 ): Promise<Reading<readonly Dataset[]>> {
   return await reading(async () => {
-    const rows = await queryDatasets(caller, ["type", "=", "VOLUME"], options);
-    return rows.map(toDataset).filter(({ mark }) => mark !== null);
+    const [zvols, seeds] = await Promise.all([
+      queryDatasets(caller, ["type", "=", "VOLUME"], options),
+      queryDatasets(caller, ["id", "~", SEED_DATASETS], options),
+    ]);
+    const filesystems = seeds.filter(({ type }) => type === "FILESYSTEM");
+    return [...zvols, ...filesystems].map(toDataset).filter(({ mark }) => mark !== null);
   });
 }
 

@@ -1,6 +1,7 @@
 /** Converts TrueNAS's rows into this program's types. Pure. */
 import type { Cdrom, Dataset, Disk, Display, Nic, OtherDevice, Values, Vm } from "../inventory/inventory.ts";
 import { seedArgumentOf, withoutSeedArgument } from "../first_boot/command_line_args.ts";
+import { isSeedDataset, seedDatasetOf } from "../first_boot/iso/seed_dataset.ts";
 import { zvolMarkOf } from "../inventory/marks.ts";
 import { zvolOfPath } from "../inventory/names.ts";
 import type { DatasetRow, DeviceRow, VmRow } from "./methods.ts";
@@ -9,6 +10,8 @@ import { TEMPLATE_COLUMNS } from "./versions.ts";
 /** A row of vm.query, without the sizes of its disks. */
 export function toVm(row: VmRow): Vm {
   const of = (dtype: string) => row.devices.filter(({ attributes }) => attributes.dtype === dtype);
+  const cdroms = of("CDROM").map(toCdrom);
+  const seedDisk = cdroms.find(({ path }) => seedDatasetOf(path) !== null) ?? null;
   return {
     id: row.id,
     name: row.name,
@@ -27,7 +30,9 @@ export function toVm(row: VmRow): Vm {
     disks: [...of("DISK"), ...of("RAW")].map(toDisk),
     nics: of("NIC").map(toNic),
     displays: of("DISPLAY").map(toDisplay),
-    cdroms: of("CDROM").map(toCdrom),
+    cdroms: cdroms.filter(({ path }) => seedDatasetOf(path) === null),
+    seedDisk,
+    ...(seedDisk === null ? {} : { seeded: true }),
     others: row.devices.filter(({ attributes }) => !KNOWN_DEVICES.includes(attributes.dtype)).map(toOther),
   };
 }
@@ -137,7 +142,10 @@ export function toDataset(row: DatasetRow): Dataset {
     usedBytes: bytes(row.usedbydataset),
     sparse: row.type === "VOLUME" && row.refreservation ? (reserved ?? 0) === 0 : null,
     reservedBytes: row.type === "VOLUME" ? reserved : null,
-    mark: row.type === "VOLUME" ? zvolMarkOf((property) => row.user_properties?.[property]?.rawvalue) : null,
+    // The datasets of seeds are marked like zvols; others could inherit properties.
+    mark: row.type === "VOLUME" || isSeedDataset(row.id)
+      ? zvolMarkOf((property) => row.user_properties?.[property]?.rawvalue)
+      : null,
     marksVisible: row.user_properties != null,
     locked: row.locked ?? false,
   };

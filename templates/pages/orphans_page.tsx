@@ -1,4 +1,5 @@
 /** The orphans page: unfinished VMs and unused disks created by this program, and the phrase that confirms destroying them. */
+import { isSeedDataset } from "../../lib/first_boot/iso/seed_dataset.ts";
 import type { OrphanPlan, OrphanVm, OrphanZvol } from "../../lib/plan/orphans.ts";
 import { formatBytes, formatCount } from "../../lib/units.ts";
 import { Layout, type PageFrame } from "../layout.tsx";
@@ -134,6 +135,7 @@ function ZvolRow({ zvol, plan }: { zvol: OrphanZvol; plan: OrphanPlan }) {
     <tr data-zvol={zvol.name}>
       <th scope="row">
         <code>{zvol.name}</code>
+        {isSeedDataset(zvol.name) ? " first configuration (seed)" : ""}
         <Snapshots snapshots={zvol.snapshots} zvol={zvol.name} />
       </th>
       <td data-label="Reason">

@@ -18,6 +18,10 @@ const PACKAGES = {
   "fish": "fish",
   "mandoc": "mandoc",
   "promtool": "prometheus",
+  "blkid": "util-linux",
+  "isoinfo": "genisoimage",
+  "xorriso": "xorriso",
+  "bsdtar": "libarchive-tools",
 } as const;
 
 /** What a consumer said. */

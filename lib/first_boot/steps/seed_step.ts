@@ -1,5 +1,5 @@
 /**
- * Gives a VM its first configuration (seed) by URL: it is served below a path that nobody can guess, and the VM's SMBIOS tells the
+ * Gives a VM its first configuration (seed), on a CD-ROM (see iso/seed_disk_step.ts) or by URL: then it is served below a path that nobody can guess, and the VM's SMBIOS tells the
  * guest where. The path is written nowhere but there: a VM that has one already keeps it, so that an operation that goes on after a
  * restart of this program serves the seed where the guest looks for it.
  */
@@ -10,6 +10,7 @@ import { findVm } from "../../operations/steps/run_vm.ts";
 import type { PlannedVm } from "../../plan/types.ts";
 import type { VmRow } from "../../truenas/methods.ts";
 import { argumentsOf, MAX_ARGS_CHARS, seedArgumentOf, withSeedArgument } from "../command_line_args.ts";
+import { type SeedDiskContext, type SeedDisks, seedDiskStep } from "../iso/seed_disk_step.ts";
 import type { SeedKeeper } from "../serving/seed_keeper.ts";
 import type { SeedSource } from "./seed_source.ts";
 
@@ -18,17 +19,35 @@ export interface SeedMeans {
   /** Null when guests cannot fetch from this program. */
   readonly keeper: SeedKeeper | null;
   readonly source: SeedSource;
+  /** How seeds on CD-ROMs come to the NAS. */
+  readonly disks: SeedDisks;
 }
 
 /** What the step needs. */
-export interface SeedContext extends StepContext {
+export interface SeedContext extends StepContext, Pick<SeedDiskContext, "signal" | "templates"> {
   readonly seeds: SeedMeans;
   readonly vm: PlannedVm;
-  readonly created: Pick<CreatedResources, "uuid" | "vmId">;
+  readonly created: CreatedResources;
+}
+
+/** Gives the VM its seed by the planned way. */
+export function seedStep(work: SeedContext): Step<string> {
+  return work.vm.seed?.way === "disk" ? seedOnDisk(work) : seedByUrl(work);
+}
+
+function seedOnDisk(work: SeedContext): Step<string> {
+  const { seeds: { source, keeper, disks }, vm } = work;
+  const render = async (uuid: string) => {
+    const rendered = await source.prepare(vm, uuid, vm.seed ?? null);
+    // It tells this program that it has started, where it can reach it.
+    const served = await keeper?.serve({ vm: uuid, name: vm.name, render: null });
+    return rendered(served?.phoneHomeUrl ?? null);
+  };
+  return seedDiskStep({ ...work, disks, render });
 }
 
 /** Serves the seed and tells the VM where. */
-export function seedStep(work: SeedContext): Step<string> {
+function seedByUrl(work: SeedContext): Step<string> {
   const { vm, created } = work;
   return {
     step: "seed",

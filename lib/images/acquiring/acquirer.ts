@@ -183,6 +183,19 @@ export class Acquirer {
     work.made.dataset = null;
   }
 
+  /**
+   * Writes a small file of this program into a dataset that is there.
+   *
+   * @throws {TrueNASError} when the account has no way to do so, or the NAS does not take it.
+   */
+  async write(work: AcquireWork, { dataset, name, path, bytes }: SmallFile): Promise<void> {
+    const { chosen, choices } = await this.#ways(dataset, { isTried: true });
+    if (chosen === null) {
+      throw new TrueNASError(`The file cannot be brought to the NAS: ${whyNoWay(choices)}`);
+    }
+    await this.#send(work, chosen.way, { name, path, stream: bytesAsStream(bytes) });
+  }
+
   #open(origin: ImageOrigin, signal: AbortSignal): Promise<ImageStream> {
     if (origin.kind === "url") {
       // A person wrote the address; where it redirects to is checked nevertheless.
@@ -209,14 +222,38 @@ export class Acquirer {
   }
 }
 
+/** A file whose bytes are known. */
+export interface SmallFile extends ImagePlace {
+  /** On the NAS. */
+  readonly path: string;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+function bytesAsStream(bytes: Uint8Array<ArrayBuffer>): TransferredFile["stream"] {
+  let received = 0;
+  const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    start(controller) {
+      controller.enqueue(bytes);
+      controller.close();
+      received = bytes.length;
+    },
+  });
+  return { body, lengthBytes: bytes.length, received: () => received };
+}
+
 function datasetWork({ caller, calls, context: { log }, made }: AcquireWork) {
   return { caller, calls, operation: log.id, note: (dataset: string) => void (made.dataset = dataset) };
 }
 
 /** What a person can do about an account without any way. */
 function noWay(choices: ImageWays["choices"]): TrueNASError {
-  const why = choices.map(({ why }) => why).join("; ");
   return new TrueNASError(
-    `The image cannot be brought to the NAS: ${why}. Put the file on the NAS, and give its path instead`,
+    `The image cannot be brought to the NAS: ${
+      whyNoWay(choices)
+    }. Put the file on the NAS, and give its path instead`,
   );
+}
+
+function whyNoWay(choices: ImageWays["choices"]): string {
+  return choices.map(({ why }) => why).join("; ");
 }

@@ -40,7 +40,7 @@ export interface TransferredFile {
   readonly name: string;
   /** On the NAS. */
   readonly path: string;
-  readonly stream: ImageStream;
+  readonly stream: Pick<ImageStream, "body" | "lengthBytes" | "received">;
 }
 
 /** Milliseconds between two reports of the progress. */
@@ -70,7 +70,7 @@ export function reportProgress(
 /** The chunks of an image; ends with {@link Cancelled} when the user cancels. */
 export async function* chunksOf(
   { signal }: Pick<AcquireWork, "signal">,
-  { body }: ImageStream,
+  { body }: Pick<ImageStream, "body">,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   const reader = body.getReader();
   const stop = () => void reader.cancel(new Cancelled()).catch(() => {});

@@ -3,6 +3,7 @@
  * afterwards. The VM itself is removed last, so that an interrupted destruction can still be identified by it.
  */
 import { TrueNASCallError, TrueNASError } from "../../errors/errors.ts";
+import { describeRemoval, removeSeedStep } from "../../first_boot/iso/remove_seed.ts";
 import { isTransient } from "../../errors/refusals.ts";
 import { zvolOfPath } from "../../inventory/names.ts";
 import { clonesFirst } from "../../plan/removal.ts";
@@ -39,7 +40,7 @@ export interface DestructionContext extends VmContext {
 }
 
 /** The steps, in order. */
-export function destructionSteps(shutdown: boolean, { zvols }: DestructionVm): readonly string[] {
+export function destructionSteps(shutdown: boolean, { zvols, seed }: DestructionVm): readonly string[] {
   return [
     "verify",
     ...(shutdown ? ["shutdown"] : []),
@@ -47,6 +48,7 @@ export function destructionSteps(shutdown: boolean, { zvols }: DestructionVm): r
     ...(hasSnapshots(zvols) ? ["snapshots"] : []),
     ...(zvols.length > 0 ? ["disks"] : []),
     "delete",
+    ...(seed === undefined ? [] : ["remove-seed"]),
     "check",
   ];
 }
@@ -122,8 +124,18 @@ async function destroy(work: Destruction): Promise<VmResult> {
   const disks = disksToRemove(vm, found);
   if (disks.length > 0) await runStep(work, disksStep(work, disks));
   await runStep(work, deleteVmStep(work, { id, step: "delete", force: found.state === "ERROR" }));
+  const seed = await removeSeedOf(work);
   const left = await runStep(work, checkStep(work));
-  return { outcome: "destroyed", message: `Destroyed${describeZvols(vm, left)}` };
+  return { outcome: "destroyed", message: `Destroyed${describeZvols(vm, left)}${seed}` };
+}
+
+/** Removes the VM's first configuration on a CD-ROM; the text is about one that stays. */
+async function removeSeedOf(work: Destruction): Promise<string> {
+  const { vm: { seed: dataset, uuid } } = work;
+  if (dataset === undefined) return "";
+  const seed = { dataset, uuid };
+  const removal = await runStep(work, removeSeedStep(work, seed));
+  return removal === "refused" ? `. ${describeRemoval(removal, seed)}` : "";
 }
 
 function describeZvols({ zvols }: DestructionVm, left: Reading<unknown>): string {
@@ -147,8 +159,9 @@ async function removeLeftovers(work: Destruction): Promise<VmResult> {
   const zvols = clonesFirst(vm.zvols.filter(({ name }) => own.includes(name)));
   await removeSnapshots(work, zvols);
   if (zvols.length > 0) await runStep(work, zvolsStep(work, { step: "zvols", zvols }));
+  const seed = resumed ? await removeSeedOf(work) : "";
   await runStep(work, checkStep(work));
-  return { outcome: "already-gone", message: "Already gone" };
+  return { outcome: "already-gone", message: `Already gone${seed}` };
 }
 
 /**

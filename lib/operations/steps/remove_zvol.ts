@@ -1,5 +1,6 @@
 /** Removes one unused zvol that this program created: checks it first, and verifies the removal. */
 import { TrueNASError } from "../../errors/errors.ts";
+import { seedDatasetOfVm } from "../../first_boot/iso/seed_dataset.ts";
 import type { OrphanZvol } from "../../plan/orphans.ts";
 import { fetchDatasets } from "../../truenas/batched_reads.ts";
 import { readVms } from "../../truenas/read_inventory.ts";
@@ -50,7 +51,9 @@ function verifyStep({ caller }: VmContext, zvol: OrphanZvol): Step<boolean> {
       if (!found.known) {
         throw new TrueNASError(`The zvol could not be read because ${found.because}. It was not changed`);
       }
-      const user = vms.find(({ disks }) => disks.some((disk) => disk.zvol === zvol.name));
+      const user = vms.find((vm) =>
+        seedDatasetOfVm(vm) === zvol.name || vm.disks.some((disk) => disk.zvol === zvol.name)
+      );
       if (user !== undefined) throw new TrueNASError(`${user.name} now uses the zvol. It was not changed`);
       const [dataset] = found.value;
       if (dataset === undefined) return false;

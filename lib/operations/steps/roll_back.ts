@@ -2,6 +2,7 @@
  * Rolls back a VM that could not be created: removes exactly what this operation created. Each step is logged like any
  * other, and the result reports what was read from the NAS afterwards.
  */
+import { isSeedDataset } from "../../first_boot/iso/seed_dataset.ts";
 import { reasonOf } from "../../errors/system_errors.ts";
 import { TrueNASError } from "../../errors/errors.ts";
 import type { Dataset } from "../../inventory/inventory.ts";
@@ -104,7 +105,7 @@ async function readLeft({ caller, created, removed }: Rollback) {
   const vms = row === null ? [] : [`the VM ${row.name} (id ${row.id})`];
   const names = unread === null
     ? [
-      ...own.map((name) => `the zvol ${name}`),
+      ...own.map((name) => `the ${isSeedDataset(name) ? "dataset" : "zvol"} ${name}`),
       ...doubtful.map((name) => `the zvol ${name}, which is not marked as created here`),
     ]
     : doubtful.filter((name) => !removed.has(name)).map((name) => `possibly the zvol ${name}`);
@@ -126,7 +127,10 @@ async function removeCreated(work: Rollback): Promise<string[]> {
     await runStep(work, zvolsStep(work, { step: "undo-zvols", zvols: [zvol] }));
     work.removed.add(zvol.name);
   }
-  if (zvols.length > 0) removed.push(formatCount(zvols.length, "disk"));
+  const seeds = zvols.filter(({ name }) => isSeedDataset(name));
+  const disks = zvols.filter((zvol) => !seeds.includes(zvol));
+  if (disks.length > 0) removed.push(formatCount(disks.length, "disk"));
+  if (seeds.length > 0) removed.push("its first configuration (seed)");
   if (unread !== null && doubtful.length > 0) {
     throw new TrueNASError(`Cannot check whether ${doubtful.join(", ")} exist: ${unread}`);
   }

@@ -6,10 +6,11 @@ import { seedFacts } from "../../first_boot/planning/seed_facts.ts";
 import { seedUrlChars } from "../../first_boot/planning/seed_way.ts";
 import { renderSeed } from "../../first_boot/rendering/render_seed.ts";
 import type { Finding, PlannedVm } from "../types.ts";
-import { type Context, error, firstOfEachType, type Rule } from "./rule.ts";
+import { hasRole } from "../../truenas/roles.ts";
+import { type Context, error, firstOfEachType, type Rule, warning } from "./rule.ts";
 
 /** The rules about VMs that get a seed. */
-export const SEED_RULES: readonly Rule[] = [checkContents, checkWay, checkArguments];
+export const SEED_RULES: readonly Rule[] = [checkContents, checkDisks, checkArguments];
 
 function seededOf({ active }: Context): readonly PlannedVm[] {
   return active.filter(({ seed, steps }) => seed !== undefined && steps.includes("seed"));
@@ -42,18 +43,35 @@ function checkContents(context: Context): Finding[] {
 const PLANNED_INSTANCE = "00000000-0000-4000-8000-000000000000";
 const PLANNED_URL = "http://192.0.2.1/phone-home";
 
-function checkWay(context: Context): Finding[] {
-  return firstOfEachType(seededOf(context)).flatMap((vm) => {
-    if (vm.seed?.way !== "disk") return [];
-    const same = seededOf(context).filter(({ type }) => type === vm.type);
-    return [error(
-      same,
-      fieldOf(vm),
-      `The first configuration (seed) of ${vm.type} would have to come by a disk, because ${vm.seed.reason}; ` +
-        "this version gives guests their seeds by URL only. Set SEED_HOST to an address of this machine that guests reach",
+/** A seed on a CD-ROM is a file on the NAS. */
+function checkDisks(context: Context): Finding[] {
+  const { inventory: { nas: { roles } }, input: { seedDiskWays: ways = null } } = context;
+  const onDisk = seededOf(context).filter(({ seed }) => seed?.way === "disk");
+  return [...Map.groupBy(onDisk, ({ type }) => type)].flatMap(([type, vms]) => {
+    const [first] = vms;
+    const field = `${type}.seed`;
+    const what =
+      `The first configuration (seed) of ${type} comes on a CD-ROM, because ${first?.seed?.reason}`;
+    if (hasRole(roles, "DATASET_WRITE") === false) {
+      return [
+        error(vms, field, `${what}. The account needs the role DATASET_WRITE for its dataset; grant it`),
+      ];
+    }
+    if (ways !== null && ways.chosen === null) {
+      const why = ways.choices.map(({ why }) => why).join("; ");
+      return [error(vms, field, `${what}, and no such file can be brought to the NAS: ${why}. ${REMEDY}`)];
+    }
+    if (hasRole(roles, "DATASET_DELETE") !== false) return [];
+    return [warning(
+      field,
+      `${what}. Its file cannot be removed after the first boot, because the account does not have the role ` +
+        "DATASET_DELETE. Grant the role, because the file can contain secrets",
     )];
   });
 }
+
+const REMEDY =
+  "Sign in with an account that is a full administrator, or set SEED_HOST and grant CLOUD_SYNC_WRITE";
 
 /** TrueNAS takes a limited number of characters, and a guest finds only one address. */
 function checkArguments(context: Context): Finding[] {

@@ -77,6 +77,7 @@ const STEPS: Readonly<Record<string, string>> = {
   "change-order": "Change boot order",
   remove: "Remove old VM",
   "remove-cdrom": "Detach install image",
+  "remove-seed": "Remove first configuration",
   snapshot: "Snapshots",
   expire: "Remove expired",
   discard: "Discard later snapshots",

@@ -1,12 +1,14 @@
 /** Checks the VM that is replaced, shuts it down, and removes it with the zvols that differ. */
 import { TrueNASCallError, TrueNASError } from "../../../errors/errors.ts";
 import { isTransient } from "../../../errors/refusals.ts";
+import { removeSeedStep } from "../../../first_boot/iso/remove_seed.ts";
+import { seedDatasetOfVm } from "../../../first_boot/iso/seed_dataset.ts";
 import type { Dataset, Vm } from "../../../inventory/inventory.ts";
 import { isMarked, type ZvolMark } from "../../../inventory/marks.ts";
 import type { ReplacedZvol, Replacement } from "../../../plan/types.ts";
 import { fetchDatasets, fetchDiskUsers, fetchVm } from "../../../truenas/batched_reads.ts";
 import { followJob } from "../../../truenas/jobs.ts";
-import { pollUntil, runStep, skipStep, type Step } from "../run_step.ts";
+import { pollUntil, runStep, skipStep, type Step, StepFailure } from "../run_step.ts";
 import { expectVm } from "../run_vm.ts";
 import { changeStep } from "../reconcile/change_step.ts";
 import { deleteVmStep, expectEffect, isOn } from "../vm_steps.ts";
@@ -16,7 +18,8 @@ import { expectGoing, type ReplacementContext, type Replacing } from "./replacin
 /** Checks the old VM, turns it off and removes it, without its zvols. */
 export async function removeOld(work: Replacing, id: number): Promise<void> {
   const { replacement, vm, memory } = work;
-  const { state, memoryMib } = await runStep(work, verifyStep(work, id));
+  const found = await runStep(work, verifyStep(work, id));
+  const { state, memoryMib } = found;
   expectGoing(work);
   if (state === "RUNNING") {
     if (!vm.overcommit) {
@@ -37,6 +40,16 @@ export async function removeOld(work: Replacing, id: number): Promise<void> {
     },
   });
   work.isGone = true;
+  await removeOldSeed(work, found);
+}
+
+/** The new VM gets a seed of its own; one that cannot be removed is an orphan, and no reason to stay without a VM. */
+async function removeOldSeed(work: Replacing, old: Vm): Promise<void> {
+  const dataset = seedDatasetOfVm(old);
+  if (dataset === null) return;
+  await runStep(work, removeSeedStep(work, { dataset, uuid: old.uuid })).catch((error) => {
+    if (!(error instanceof StepFailure)) throw error;
+  });
 }
 
 /** Kept disks get their size before anything is removed, because TrueNAS may refuse it. */

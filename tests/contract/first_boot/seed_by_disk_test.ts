@@ -1,0 +1,181 @@
+/**
+ * Protects first configurations on a CD-ROM: the guest finds its own before it starts, nothing but what was made for the VM is ever
+ * removed, and nothing of it is left when the VM is gone.
+ */
+import assert from "node:assert/strict";
+import type { FlatConfiguration } from "../../../lib/configuration/flat_configuration.ts";
+import type { SeedSection } from "../../../lib/first_boot/types.ts";
+import { NOTHING_CHANGED } from "../../../lib/plan/changes.ts";
+import { type Simulator, startSimulator } from "../../../lib/simulator/simulator.ts";
+import { addDataset, devicesOf } from "../../../lib/simulator/store.ts";
+import { VMManager } from "../../../lib/vm_manager.ts";
+import { TEST_TIMES } from "../../support/dashboard.ts";
+import { credentials, type Lab, onEach, outcomes, vmNamed, vmNames, workers } from "../../support/lab.ts";
+
+const SEED: SeedSection = { kind: "cloud-init", user: "admin", run: ["echo do-not-log-me"] };
+const TYPES = [{ type: "worker", startPort: 5920 }];
+
+function seeded(count = 1, change: Parameters<typeof workers>[0] = {}): FlatConfiguration {
+  return workers({
+    count,
+    seed: SEED,
+    network: { lan: "br0" },
+    addresses: { lan: { range: "10.0.0.21-29/24", gateway: "10.0.0.1" } },
+    ...change,
+  });
+}
+
+const REQUEST = { configuration: seeded(), types: TYPES };
+
+/** The datasets of seeds on the NAS. */
+function seeds({ store }: Simulator): string[] {
+  return [...store.datasets.keys()].filter((name) => name.includes("/seed-")).toSorted();
+}
+
+function cdOf(simulator: Simulator, name: string) {
+  const vm = vmNamed(simulator, name);
+  assert.ok(vm !== undefined, `${name} exists`);
+  return devicesOf(simulator.store, vm.id).find(({ attributes }) =>
+    attributes.dtype === "CDROM" && String(attributes.path).endsWith("/seed.iso")
+  );
+}
+
+function isoText({ store }: Simulator, path: unknown): string {
+  const file = store.files.get(String(path));
+  assert.ok(file !== undefined, `${path} exists`);
+  return new TextDecoder().decode(file.head);
+}
+
+async function create({ simulator, manager }: Lab, request = REQUEST) {
+  const result = await manager.create(request);
+  assert.deepEqual(outcomes(result).filter((it) => !it.endsWith("created")), [], JSON.stringify(result));
+  return cdOf(simulator, "worker01");
+}
+
+onEach(
+  "a VM with a static address gets its seed on a CD-ROM behind its disk, and starts with it",
+  async (lab) => {
+    const { simulator, manager } = lab;
+    const plan = await manager.planCreation(REQUEST);
+    assert.equal(plan.vms[0]?.seed?.way, "disk");
+    assert.deepEqual(plan.vms[0]?.steps.slice(-2), ["seed", "start"]);
+    assert.deepEqual(plan.findings.filter(({ severity }) => severity === "error"), []);
+    const cd = await create(lab);
+    const uuid = String(vmNamed(simulator, "worker01")?.config.uuid);
+    const [dataset = ""] = seeds(simulator);
+    assert.equal(dataset, `tank/images/seed-worker01-${uuid.replaceAll("-", "").slice(0, 8)}`);
+    assert.equal(cd?.attributes.path, `/mnt/${dataset}/seed.iso`);
+    const disk = devicesOf(simulator.store, cd?.vm ?? 0).find(({ attributes }) =>
+      attributes.dtype === "DISK"
+    );
+    assert.ok((cd?.order ?? 0) > (disk?.order ?? Infinity), "the disk boots first");
+    const text = isoText(simulator, cd?.attributes.path);
+    for (const part of ["CD001", "cidata", uuid, "do-not-log-me", "10.0.0.21"]) {
+      assert.ok(
+        text.includes(part),
+        part,
+      );
+    }
+    assert.equal(vmNamed(simulator, "worker01")?.state, "RUNNING");
+    const views = JSON.stringify([manager.operations.store.list(), plan]);
+    assert.doesNotMatch(views, /#cloud-config|instance-id/, "what was rendered is nowhere else");
+    const again = await manager.planCreation(REQUEST);
+    assert.deepEqual(again.vms.map(({ action, differences }) => [action, differences]), [["keep", []]]);
+  },
+);
+
+onEach("destroying a VM removes its seed, and nothing that only has its name", async (lab) => {
+  const { simulator, manager } = lab;
+  await create(lab);
+  addDataset(simulator.store, { name: "tank/images/seed-worker01-00000000", type: "FILESYSTEM" });
+  const result = await manager.destroyPlanned(await manager.planDestruction({ prefixes: ["worker"] }));
+  assert.deepEqual(outcomes(result), ["worker01 destroyed"]);
+  assert.deepEqual(seeds(simulator), ["tank/images/seed-worker01-00000000"]);
+});
+
+onEach("a creation that fails after the seed takes it back", async (lab) => {
+  const { simulator, manager } = lab;
+  simulator.addFault({ method: "vm.start", action: "fail", times: 5 });
+  const result = await manager.create(REQUEST);
+  assert.deepEqual(outcomes(result), ["worker01 rolled-back"]);
+  assert.match(
+    result.vms[0]?.message ?? "",
+    /Removed again: the VM, 2 disks, its first configuration \(seed\)/,
+  );
+  assert.deepEqual([seeds(simulator), vmNames(simulator)], [[], []]);
+});
+
+Deno.test("a file that arrives otherwise than it was sent fails the step, and nothing is left", async () => {
+  await using simulator = await startSimulator({ times: TEST_TIMES });
+  await using manager = new VMManager(credentials(simulator));
+  await manager.connect();
+  simulator.addFault({
+    method: "filesystem.stat",
+    matches: ([path]) => String(path).endsWith("/seed.iso"),
+    action: "answer",
+    result: { type: "FILE", size: 7 },
+    times: 9,
+  });
+  const result = await manager.create(REQUEST);
+  assert.deepEqual(outcomes(result), ["worker01 rolled-back"]);
+  assert.match(result.vms[0]?.message ?? "", /did not arrive on the NAS as it was sent: .* has 7 bytes/);
+  assert.deepEqual(seeds(simulator), []);
+});
+
+Deno.test("a replaced VM gets a seed of its own, and the old one goes", async () => {
+  await using simulator = await startSimulator({ times: TEST_TIMES });
+  await using manager = new VMManager(credentials(simulator));
+  await manager.connect();
+  await create({ simulator, manager });
+  const before = seeds(simulator);
+  const { worker } = seeded();
+  assert.ok(worker !== undefined && "disk" in worker);
+  const configuration = { ...seeded(), worker: { ...worker, disk: { root: 9 } } } as FlatConfiguration;
+  const request = {
+    configuration,
+    types: TYPES,
+    reconcile: { ...NOTHING_CHANGED, replace: ["worker01"] },
+  };
+  const plan = await manager.planCreation(request);
+  assert.equal(plan.vms[0]?.action, "replace", JSON.stringify(plan.vms[0]));
+  const result = await manager.create(request);
+  assert.deepEqual(outcomes(result), ["worker01 replaced"], JSON.stringify(result));
+  const after = seeds(simulator);
+  assert.equal(after.length, 1);
+  assert.notDeepEqual(after, before);
+  assert.equal(cdOf(simulator, "worker01")?.attributes.path, `/mnt/${after[0]}/seed.iso`);
+});
+
+Deno.test("a seed that is left without its VM is an orphan, and one that is attached is none", async () => {
+  await using simulator = await startSimulator({ times: TEST_TIMES });
+  await using manager = new VMManager(credentials(simulator));
+  await manager.connect();
+  await create({ simulator, manager });
+  const [seed = ""] = seeds(simulator);
+  const found = async () => {
+    const { zvols } = await manager.planCleaning();
+    return zvols.known ? zvols.value.map(({ name }) => name) : [];
+  };
+  assert.deepEqual(await found(), []);
+  const vm = vmNamed(simulator, "worker01");
+  for (const { id } of devicesOf(simulator.store, vm?.id ?? 0)) simulator.store.devices.delete(id);
+  simulator.store.vms.delete(vm?.id ?? 0);
+  assert.ok((await found()).includes(seed));
+});
+
+Deno.test("an account that can bring no file to the NAS is told so by the plan, with what to do", async () => {
+  const roles = ["VM_WRITE", "VM_DEVICE_WRITE", "DATASET_WRITE", "DATASET_DELETE"];
+  const account = { username: "maker", password: "secret-maker", roles };
+  await using simulator = await startSimulator({ times: TEST_TIMES, accounts: [account] });
+  await using manager = new VMManager({ ...credentials(simulator), ...account });
+  await manager.connect();
+  const plan = await manager.planCreation(REQUEST);
+  assert.deepEqual(plan.vms.map(({ action }) => action), ["blocked"]);
+  const [finding] = plan.findings.filter(({ severity }) => severity === "error");
+  assert.equal(finding?.field, "worker.seed");
+  assert.match(finding?.message ?? "", /comes on a CD-ROM, because the guest has to know its static address/);
+  assert.match(
+    finding?.message ?? "",
+    /only full administrators may upload files.*set SEED_HOST and grant CLOUD_SYNC_WRITE$/,
+  );
+});
