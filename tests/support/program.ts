@@ -92,7 +92,7 @@ export async function startProgram(
 
 /** Begins the creation of {@link FORM}, as soon as it is connected; returns the operation's path. */
 export async function beginWorkers(
-  { url }: Program,
+  { url }: Pick<Program, "url">,
   other: Readonly<Record<string, string>> = {},
 ): Promise<string> {
   const send = (path: string, fields: Record<string, string> = {}) =>

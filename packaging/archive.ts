@@ -1,0 +1,44 @@
+/** Archives that have the same bytes on every machine: sorted, with fixed times, owners and modes. */
+import { run } from "./command.ts";
+
+/** The time that all files in a package have, in seconds. */
+export const EPOCH_S = Date.UTC(2020, 0, 1) / 1000;
+
+/** Makes a tar of a folder, as a folder of the name `prefix` or as the root itself. */
+export async function makeTar(
+  folder: string,
+  output: string,
+  { prefix = "." }: { readonly prefix?: string } = {},
+): Promise<void> {
+  await run("tar", [
+    "--create",
+    `--file=${output}`,
+    `--directory=${folder}`,
+    `--transform=s,^\\.,${prefix},`,
+    "--format=gnu",
+    "--sort=name",
+    `--mtime=@${EPOCH_S}`,
+    "--owner=0",
+    "--group=0",
+    "--numeric-owner",
+    "--mode=u=rwX,go=rX",
+    ".",
+  ]);
+}
+
+/** Compresses a file, and returns the path of the compressed one, which takes its place. */
+export async function compress(file: string): Promise<string> {
+  // Higher levels save 0.1 MB and take three times as long.
+  await run("gzip", ["-6", "--no-name", file]);
+  return `${file}.gz`;
+}
+
+/** Bytes of all files in a folder. */
+export async function sizeOf(folder: string): Promise<number> {
+  let bytes = 0;
+  for await (const entry of Deno.readDir(folder)) {
+    const path = `${folder}/${entry.name}`;
+    bytes += entry.isDirectory ? await sizeOf(path) : (await Deno.lstat(path)).size;
+  }
+  return bytes;
+}

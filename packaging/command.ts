@@ -1,0 +1,33 @@
+/** Runs the programs that packages are built with. */
+
+const ROOT = new URL("../", import.meta.url);
+
+/** How a program is run. */
+export interface CommandOptions {
+  /** The project's folder by default. */
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Runs a program to its end and returns its output; throws with its errors when it fails. */
+export async function run(
+  command: string,
+  args: readonly string[],
+  { cwd, env = {} }: CommandOptions = {},
+): Promise<string> {
+  const { success, stdout, stderr } = await outputOf(command, { args: [...args], cwd: cwd ?? ROOT, env });
+  const decoder = new TextDecoder();
+  if (!success) throw new Error(`"${command} ${args[0]}" failed: ${decoder.decode(stderr).trim()}`);
+  return decoder.decode(stdout);
+}
+
+async function outputOf(command: string, options: Deno.CommandOptions): Promise<Deno.CommandOutput> {
+  try {
+    return await new Deno.Command(command, options).output();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) {
+      throw new Error(`"${command}" is not installed; packages cannot be built without it`, { cause: error });
+    }
+    throw error;
+  }
+}

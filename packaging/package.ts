@@ -1,0 +1,111 @@
+/**
+ * `deno task package` builds what people install, in dist, from npm and Debian alone. The same sources give the same
+ * bytes on every machine.
+ */
+import { createHash } from "node:crypto";
+import process from "node:process";
+import { parseArgs } from "node:util";
+import project from "../deno.json" with { type: "json" };
+import { type Architecture, ARCHITECTURES } from "./elf.ts";
+import { bundleProgram, readSources } from "./program.ts";
+import { makeRunFile } from "./run/run.ts";
+import { fetchRuntime } from "./runtime.ts";
+import { COMMAND, makeTree } from "./tree.ts";
+
+const USAGE = "deno task package [x86_64] [aarch64] [--only run] [--output DIR]";
+
+/** What can be built. */
+export const FORMATS = ["run"] as const;
+
+/** A kind of package. */
+export type Format = typeof FORMATS[number];
+
+/** The name of a package's file. */
+export function fileNameOf(format: Format, architecture: Architecture): string {
+  return `${COMMAND}-${architecture}.${format}`;
+}
+
+/** What to build, and where. */
+export interface Wanted {
+  readonly architectures: readonly Architecture[];
+  readonly formats: readonly Format[];
+  /** The folder of the packages. */
+  readonly output: string;
+}
+
+/** Builds packages and returns their paths. */
+export async function makePackages({ architectures, formats, output }: Wanted): Promise<string[]> {
+  await Deno.mkdir(output, { recursive: true });
+  const program = await Deno.makeTempDir({ prefix: `${COMMAND}-program-` });
+  try {
+    await bundleProgram(await readSources(), program);
+    const made: string[] = [];
+    for (const architecture of architectures) {
+      made.push(...await makePackagesFor(architecture, { program, formats, output }));
+    }
+    return made;
+  } finally {
+    await Deno.remove(program, { recursive: true });
+  }
+}
+
+async function makePackagesFor(
+  architecture: Architecture,
+  { program, formats, output }: Omit<Wanted, "architectures"> & { readonly program: string },
+): Promise<string[]> {
+  const folder = await Deno.makeTempDir({ prefix: `${COMMAND}-package-` });
+  try {
+    const runtime = await fetchRuntime(architecture, folder);
+    const tree = `${folder}/tree`;
+    await makeTree(tree, program, runtime);
+    const { version } = project;
+    const made: string[] = [];
+    if (formats.includes("run")) {
+      const file = `${output}/${fileNameOf("run", architecture)}`;
+      await makeRunFile({ architecture, version, libc: runtime.libc, tree }, file);
+      made.push(file);
+    }
+    return made;
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+function readWanted(args: readonly string[]): Wanted {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: { only: { type: "string", multiple: true }, output: { type: "string" } },
+  });
+  return {
+    architectures: chosen(positionals, ARCHITECTURES, "architecture"),
+    formats: chosen(values.only ?? [], FORMATS, "format"),
+    output: values.output ?? "dist",
+  };
+}
+
+/** The given ones of a list, or all of it when none is given. */
+function chosen<Name extends string>(
+  given: readonly string[],
+  all: readonly Name[],
+  what: string,
+): readonly Name[] {
+  const unknown = given.find((name) => !all.some((known) => known === name));
+  if (unknown !== undefined) throw new Error(`Unknown ${what} "${unknown}"; there are ${all.join(", ")}`);
+  return given.length === 0 ? all : all.filter((name) => given.includes(name));
+}
+
+if (import.meta.main) {
+  try {
+    const startedAt = performance.now();
+    for (const file of await makePackages(readWanted(Deno.args))) {
+      const bytes = await Deno.readFile(file);
+      const hash = createHash("sha256").update(bytes).digest("hex");
+      process.stdout.write(`${hash}  ${file}  ${(bytes.length / 1e6).toFixed(1)} MB\n`);
+    }
+    process.stdout.write(`Built in ${((performance.now() - startedAt) / 1000).toFixed(0)} s\n`);
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : error}\n${USAGE}\n`);
+    Deno.exit(1);
+  }
+}

@@ -1,0 +1,55 @@
+/** The installed program: a folder that every package contains, wherever it puts it. */
+import { fileURLToPath } from "node:url";
+import project from "../deno.json" with { type: "json" };
+import { run } from "./command.ts";
+import type { Runtime } from "./runtime.ts";
+
+const ROOT = new URL("../", import.meta.url);
+
+/** The command that starts the program. */
+export const COMMAND = project.name;
+
+/**
+ * What the program may do before it knows its settings: read the environment's own names, listen, connect, and read and
+ * write files. Its dashboard gets less: see lib/configuration/permissions.ts. It never asks, and runs no programs.
+ */
+export const FLAGS: readonly string[] = [
+  "--no-prompt",
+  "--no-config",
+  "--no-lock",
+  "--no-remote",
+  "--no-npm",
+  ...project.unstable.map((feature) => `--unstable-${feature}`),
+  ...project.tasks.start.command.split(" ").filter((word) => /^--(allow-env|ignore-env)/.test(word)),
+  "--allow-net",
+  "--allow-read",
+  "--allow-write",
+];
+
+/** Fills a folder with the bundled program, its runtime and the command that starts it. */
+export async function makeTree(folder: string, program: string, runtime: Runtime): Promise<void> {
+  await Deno.mkdir(folder, { recursive: true });
+  await run("cp", ["-R", program, `${folder}/program`]);
+  await Deno.copyFile(runtime.path, `${folder}/runtime`);
+  await Deno.chmod(`${folder}/runtime`, 0o755);
+  const start = await readPackagingFile("start.sh");
+  await Deno.writeTextFile(`${folder}/${COMMAND}`, fill(start, { FLAGS: FLAGS.join(" ") }), { mode: 0o755 });
+  await Deno.copyFile(fileURLToPath(new URL("LICENSE", ROOT)), `${folder}/LICENSE`);
+}
+
+/** A file of this folder as text. */
+export function readPackagingFile(path: string): Promise<string> {
+  return Deno.readTextFile(new URL(path, import.meta.url));
+}
+
+/** Replaces each `@NAME@` by its value. Throws when a name is missing in the text or has no value. */
+export function fill(text: string, values: Readonly<Record<string, string>>): string {
+  let filled = text;
+  for (const [name, value] of Object.entries(values)) {
+    if (!text.includes(`@${name}@`)) throw new Error(`There is no @${name}@ to replace`);
+    filled = filled.replaceAll(`@${name}@`, value);
+  }
+  const [left] = /@[A-Z][A-Z0-9_]+@/.exec(filled) ?? [];
+  if (left !== undefined) throw new Error(`${left} has no value`);
+  return filled;
+}
