@@ -24,6 +24,7 @@ import { formatBytes, formatCount, formatMib, MIB } from "../units.ts";
 import { describeMissing } from "../plan/destruction.ts";
 import { defaultTypes } from "../plan/wanted.ts";
 import type { RunResult } from "../operations/summary.ts";
+import { describeSeeds, prepareSeeds, untilFetched } from "./seed_wait.ts";
 import type { VMManager } from "../vm_manager.ts";
 import type { CreationRequest } from "../plan/creation_input.ts";
 import { describeUnselected, type Selecting, selectionOf } from "./selection.ts";
@@ -137,8 +138,10 @@ export async function create(
     }
   }
   const options = { observer: progressTo(terminal), by: BY, signal };
+  await prepareSeeds(manager, plan);
   const result = await manager.operations.create({ ...request, reconcile }, options);
-  return report(result, terminal);
+  const isFetched = await untilFetched(manager, terminal, signal);
+  return report(result, terminal) && isFetched;
 }
 
 /** The VMs that `destroy` selects. */
@@ -255,11 +258,13 @@ function describePlan(plan: CreationPlan): string {
     return [name, "surplus", formatCount(vcpus, "vCPU"), formatMib(memoryMib), describeSurplus(vm)];
   });
   const images = describeImages(plan);
+  const seeds = describeSeeds(plan);
   const sum = `Plan: ${describeTotals(plan)}`;
   return [
     table(["VM", "ACTION", "CPU", "MEMORY", "DEVICES"], [...rows, ...surplus]),
     ...findings,
     ...images,
+    ...seeds,
     sum,
   ]
     .join("\n");

@@ -20,9 +20,9 @@ export interface SeedToServe {
 
 /**
  * Why a seed is no longer served. `answered`: the guest phoned home, or is known to answer otherwise. `expired`: its time was
- * over. `closed`: it is no longer needed, because its VM is gone or this program stops.
+ * over. `fetched`: it has all that it needs, and this program ends. `closed`: it is no longer needed, because its VM is gone or this program stops.
  */
-export type SeedEnd = "answered" | "expired" | "closed";
+export type SeedEnd = "answered" | "fetched" | "expired" | "closed";
 
 /** A seed that is served, or was. */
 export interface ServedSeed {
