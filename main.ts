@@ -35,6 +35,7 @@ import {
   withErrorsExplained,
 } from "./lib/command_line/process.ts";
 import { seedPathsIn, SEEDS_FOLDER } from "./lib/first_boot/seed_paths.ts";
+import { refuseProbes } from "./lib/first_boot/readiness/remote_probe.ts";
 import { refuseDownloads } from "./lib/images/acquiring/refused_downloads.ts";
 import { VERSION } from "./lib/version.ts";
 import type { HandOver } from "./routes/auth/hand_over.ts";
@@ -288,6 +289,13 @@ function inWorker(asked: Asked, launch: Launch, tunnelFolder: string | null): Pr
         // The program itself was started with fewer permissions.
         refuseDownloads(data.downloads, explainError(error));
       }
+    } else if (typeof data === "object" && "probes" in data) {
+      try {
+        downloader ??= startDownloader();
+        downloader.postMessage(data, [data.probes]);
+      } catch (error) {
+        refuseProbes(data.probes, explainError(error));
+      }
     } else if (data === "loaded") loaded.resolve();
     else if (data === "ready") couldListen.resolve();
     else if (data === "closed") next?.listen();
@@ -327,7 +335,7 @@ function inWorker(asked: Asked, launch: Launch, tunnelFolder: string | null): Pr
 }
 
 /**
- * Starts the worker that downloads images: it may connect anywhere and may do nothing else, while the one that handles other
+ * Starts the worker that downloads images and probes ports of guests: it may connect anywhere and may do nothing else, while the one that handles other
  * foreign input may connect only to the NAS.
  */
 function startDownloader(): Worker {

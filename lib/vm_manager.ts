@@ -24,6 +24,8 @@ import { AuditLog } from "./observability/audit.ts";
 import { silentLogger } from "./observability/logging.ts";
 import { runDetached } from "./errors/unhandled_errors.ts";
 import { logOperations, measureManager } from "./observability/telemetry.ts";
+import { probePort } from "./first_boot/readiness/probe_port.ts";
+import { guestsOf } from "./operations/guests.ts";
 import { Operations } from "./operations/operations.ts";
 import { Planner } from "./operations/planner.ts";
 import type { RunResult } from "./operations/summary.ts";
@@ -82,7 +84,7 @@ export class VMManager implements AsyncDisposable {
    */
   constructor(options: VMManagerOptions) {
     const { logger = silentLogger, journal = null, metrics, parallel, settle, silenceMs } = options;
-    const { connectionWaitMs = CONNECTION_WAIT_MS } = options;
+    const { connectionWaitMs = CONNECTION_WAIT_MS, clock = () => performance.now() } = options;
     const patience = { connectionWaitMs, ...(silenceMs === undefined ? {} : { silenceMs }) };
     const displayPassword = options.vncPassword ?? null;
     const sessionOptions = sessionOptionsOf(options);
@@ -165,7 +167,7 @@ export class VMManager implements AsyncDisposable {
       passwordChars: displayPassword?.trim().length ?? null,
       guard: sessionOptions.guard,
       patience,
-      clock: options.clock ?? (() => performance.now()),
+      clock,
     });
     const planner = this.#planner;
     this.operations = new Operations({
@@ -181,6 +183,14 @@ export class VMManager implements AsyncDisposable {
       serveSeedsAgain: () => this.serveSeedsAgain(),
       seedFiles,
       deviceUpdate: () => deviceUpdate,
+      guests: guestsOf({
+        session,
+        store,
+        consoles: () => this.consoles,
+        probe: options.probePort ?? probePort,
+        served: (uuid) => seedKeeper?.signsOf(uuid) ?? null,
+        clock,
+      }),
     });
     if (options.resume !== undefined) {
       const goOn = async () => {

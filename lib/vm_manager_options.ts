@@ -7,6 +7,7 @@ import {
 import { ConfigurationError } from "./errors/errors.ts";
 import { type Logger, redactor, silentLogger } from "./observability/logging.ts";
 import type { SeedFiles } from "./first_boot/rendering/seed.ts";
+import type { ProbePort } from "./first_boot/readiness/probe_port.ts";
 import type { LocalDisk } from "./images/acquiring/local_disk.ts";
 import type { Offering } from "./images/offering/offering.ts";
 import type { OpenUrl } from "./images/acquiring/remote_download.ts";
@@ -52,6 +53,8 @@ export interface VMManagerOptions {
   readonly parallel?: number;
   /** Opens an image at a URL; default: in this worker. */
   readonly openUrl?: OpenUrl;
+  /** Asks whether something listens on a port of a guest; default: from this worker. */
+  readonly probePort?: ProbePort;
   /** Serves files for the NAS to fetch; default: the NAS cannot fetch from this program. */
   readonly offering?: Offering;
   /** Serves guests their seeds; default: seeds come by disk only. */

@@ -41,6 +41,7 @@ import { askLine, EXIT, isInteractive, print, printError, printFile, UsageError 
 import { seedProblems } from "../first_boot/check_seeds.ts";
 import { githubKeys } from "../first_boot/github_keys.ts";
 import { seedFolder } from "../first_boot/seed_folder.ts";
+import type { ProbePort } from "../first_boot/readiness/probe_port.ts";
 import type { OpenUrl } from "../images/acquiring/remote_download.ts";
 import type { FetchText } from "../images/source/fetch_text.ts";
 import { offeringOn } from "../images/offering/offering.ts";
@@ -111,6 +112,8 @@ export interface Work {
   readonly openUrl: OpenUrl;
   /** Fetches public keys. */
   readonly fetchText: FetchText;
+  /** Probes ports of guests. */
+  readonly probePort: ProbePort;
   /** Aborts when the user stops the program. */
   readonly signal: AbortSignal;
 }
@@ -290,6 +293,7 @@ function managerOptions(given: Work): VMManagerOptions {
       configFile: given.configFile,
       keysOf: githubKeys({ fetchText: given.fetchText }),
     }),
+    probePort: given.probePort,
     waitMs: waitMsOf(given),
   };
 }

@@ -5,6 +5,7 @@
 import { type Configuration, type ParsedConfiguration, unknownType } from "../configuration/configuration.ts";
 import type { Options } from "./arguments.ts";
 import { ConfigurationError } from "../errors/errors.ts";
+import { describeSign } from "../first_boot/readiness/describe_sign.ts";
 import type { PlannedImage } from "../images/planned_image.ts";
 import type { Vm } from "../inventory/inventory.ts";
 import { operationJson, planJson, vmJson } from "../inventory/json.ts";
@@ -352,6 +353,7 @@ export function progressTo({ notify }: Terminal): (event: OperationEvent) => voi
       const what = event.error?.message ?? event.detail;
       notify(`${event.vm} ${event.step}: ${event.status}${what === undefined ? "" : `, ${what}`}`);
     }
+    if (event.type === "sign") notify(`${event.vm} ${event.step}: ${describeSign(event.sign)}`);
     if (event.type === "healed") notify(`${event.vm} ${event.step}: ${event.message}`);
     if (event.type === "waiting") notify(`Waiting for the NAS: ${event.message}`);
     if (event.type === "back") notify(event.gaveUp ?? "The NAS answers again");

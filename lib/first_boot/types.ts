@@ -113,9 +113,32 @@ export type GuestSign =
     /** Its public host keys, as it sent them: `ssh-ed25519 AAAA…`. */
     readonly hostKeys?: readonly string[];
   }
-  | { readonly kind: "port"; readonly at: number; readonly address: string; readonly port: number }
+  | {
+    readonly kind: "port";
+    readonly at: number;
+    readonly address: string;
+    readonly port: number;
+    /** What the service says of itself, such as `SSH-2.0-OpenSSH_9.2`. */
+    readonly greeting?: string;
+  }
   | { readonly kind: "agent"; readonly at: number; readonly address: string }
-  | { readonly kind: "console"; readonly at: number; readonly address: string | null };
+  | { readonly kind: "console"; readonly at: number; readonly address: string | null }
+  | {
+    /** Its address is known, and nothing more. */
+    readonly kind: "network";
+    readonly at: number;
+    readonly address: string;
+    /** How: something refused a connection there, its agent or its console named it. */
+    readonly by: "refused" | "agent" | "console";
+  }
+  | {
+    /** Something answers in its place, so that it does not count as ready. */
+    readonly kind: "stranger";
+    readonly at: number;
+    readonly address: string;
+    /** What is wrong with it, as a sentence without a period. */
+    readonly why: string;
+  };
 
 /** Whether a VM answers, as the list shows it. */
 export interface Readiness {

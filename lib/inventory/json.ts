@@ -108,12 +108,27 @@ export function operationJson(view: OperationView): Record<string, unknown> {
 }
 
 function stepJson(
-  { seq, vm, step, status, startedAt, finishedAt, detail, error, healed, transfer }: StepView,
+  { seq, vm, step, status, startedAt, finishedAt, detail, error, healed, transfer, awaits, signs }: StepView,
 ): Record<string, unknown> {
   const times = { startedAt: iso(startedAt), finishedAt: iso(finishedAt) };
   const moved = status === "running" && transfer !== null ? { transfer } : {};
   const tries = healed === 0 ? {} : { healed };
-  return { seq, vm, step, status, ...times, detail, error: error?.message ?? null, ...tries, ...moved };
+  const guest = awaits === undefined ? {} : {
+    awaits,
+    signs: (signs ?? []).map((sign) => ({ ...sign, at: iso(sign.at) })),
+  };
+  return {
+    seq,
+    vm,
+    step,
+    status,
+    ...times,
+    detail,
+    error: error?.message ?? null,
+    ...tries,
+    ...moved,
+    ...guest,
+  };
 }
 
 function iso(at: number | null): string | null {

@@ -9,23 +9,30 @@ export interface Limits<T> {
 }
 
 /**
- * Runs `work` on every item, earlier items first. An item that waits for its group leaves its place to others. `work`
- * handles its own failures; if it throws all the same, no further item starts.
+ * Runs `work` on every item, earlier items first. An item that waits for its group leaves its place to others; so does one
+ * that calls `release`, whose work goes on. `work` handles its own failures; if it throws all the same, no further item
+ * starts. Resolves when all of it has ended.
  */
 export async function forEachLimited<T>(
   items: readonly T[],
   { concurrency, group }: Limits<T>,
-  work: (item: T) => Promise<void>,
+  work: (item: T, release: () => void) => Promise<void>,
 ): Promise<void> {
   const all = new PQueue({ concurrency });
   const groups = new Map<string, PQueue>();
+  const released: Promise<void>[] = [];
   const workOn = async (item: T) => {
-    try {
-      await work(item);
-    } catch (error) {
+    const release = Promise.withResolvers<void>();
+    const done = work(item, release.resolve).catch((error) => {
       all.pause();
       throw error;
-    }
+    });
+    release.promise.then(() => {
+      // Its error is thrown below, when the others have ended too.
+      done.catch(() => {});
+      released.push(done);
+    });
+    await Promise.race([done, release.promise]);
   };
   await Promise.all(items.map((item, index) => {
     const run = () => all.add(() => workOn(item), { priority: -index });
@@ -35,4 +42,5 @@ export async function forEachLimited<T>(
     groups.set(name, queue);
     return queue.add(run);
   }));
+  await Promise.all(released);
 }

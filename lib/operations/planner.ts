@@ -91,6 +91,14 @@ export interface PlannerOptions {
   readonly clock: () => number;
 }
 
+/** What an operation began that is to go on. */
+export interface Begun {
+  /** Replacements, by the VM's name. */
+  readonly ongoing?: ReadonlyMap<string, OngoingReplacement>;
+  /** The uuids of VMs that only have to be waited for. */
+  readonly awaited?: ReadonlySet<string>;
+}
+
 /** Makes plans; see the file's comment. */
 export class Planner {
   readonly #options: PlannerOptions;
@@ -106,10 +114,10 @@ export class Planner {
     this.#neighbours = new NeighbourReader(options.session, options.clock);
   }
 
-  /** Plans to create VMs, and to go on with replacements by the VM's name. */
+  /** Plans to create VMs, and to go on with what an earlier operation began. */
   async creation(
     request: CreationRequest,
-    ongoing: ReadonlyMap<string, OngoingReplacement> = new Map(),
+    { ongoing = new Map(), awaited = new Set() }: Begun = {},
   ): Promise<CreationPlan> {
     const { configuration, places, macs, sources, types = defaultTypes(configuration) } = request;
     const { session, patience, templates, passwordChars, refusedPorts, claims, headers, acquirer } =
@@ -164,6 +172,8 @@ export class Planner {
       single: singleVms(earlier),
       plannedMacs: (vm, existing) => macs?.[vm] ?? (existing ? plannedMacsOf(earlier, vm) : null),
       ongoing,
+      awaited,
+      waitReady: request.waitReady ?? true,
       unfinished: new Map(unfinishedReplacements(earlier).flatMap(keptZvols)),
       ...(seedDiskWays === null ? {} : { seedDiskWays }),
       ...(places === undefined ? {} : { places }),

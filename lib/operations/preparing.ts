@@ -18,9 +18,10 @@ import type { VersionRules } from "../truenas/versions.ts";
 import type { Planner } from "./planner.ts";
 import type { OperationStore } from "./record/store.ts";
 import { recoveryOf } from "./recovery.ts";
-import { macsOf, replacementsOf, resumedReconciling, withDefaults } from "./resuming.ts";
+import { awaitedVms, macsOf, replacementsOf, resumedReconciling, withDefaults } from "./resuming.ts";
 import type { OperationRunner, OperationSpec } from "./runner.ts";
 import { creation, destruction, undoing } from "./specs.ts";
+import type { Guests } from "./steps/ready_step.ts";
 import type { RefusedPorts } from "./steps/refused_ports.ts";
 import type { OperationView } from "./types.ts";
 
@@ -44,6 +45,8 @@ export interface OperationsOptions {
   readonly serveSeedsAgain: () => Promise<void>;
   /** What seeds are made from. */
   readonly seedFiles: SeedFiles;
+  /** How guests are waited for. */
+  readonly guests: () => Guests;
   /** The displays' password; required to create VMs. */
   readonly displayPassword: string | null;
 }
@@ -70,8 +73,9 @@ export class Preparing {
     request: CreationRequest,
     ongoing: ReadonlyMap<string, OngoingReplacement> = new Map(),
   ): OperationSpec<PlannedVm> {
-    const { configuration, types = defaultTypes(configuration), reconcile, sources } = request;
-    const { refusedPorts, templates, deviceUpdate, acquirer, headers, seedKeeper, seedFiles } = this.#options;
+    const { configuration, types = defaultTypes(configuration), reconcile, sources, waitReady } = request;
+    const { refusedPorts, templates, deviceUpdate, acquirer, headers, guests } = this.#options;
+    const { seedKeeper, seedFiles } = this.#options;
     const replaced = plan.vms.filter(({ name, action }) =>
       ongoing.has(name) || (action === "replace" && reconcile?.replace.includes(name) === true)
     ).map((vm) => ongoing.get(vm.name)?.confirmed ?? vm);
@@ -84,6 +88,7 @@ export class Preparing {
         ...(reconcile === undefined ? {} : { reconcile }),
         ...(replaced.length === 0 ? {} : { replaced }),
         ...(sources === undefined ? {} : { sources }),
+        ...(waitReady === undefined ? {} : { waitReady }),
       },
       resumed: ongoing.size > 0,
       deviceUpdate,
@@ -97,6 +102,7 @@ export class Preparing {
         source: seedSource(configuration, seedFiles),
         disks: { acquirer, dataset: imageDataset(configuration.storage) },
       },
+      guests,
     });
   }
 
@@ -115,7 +121,7 @@ export class Preparing {
     if (request.kind !== "create") return resumedCheckpoint({ request, view, names }, start);
     await this.#options.serveSeedsAgain();
     const ongoing = replacementsOf(view, store.list());
-    const plan = await planner.creation(request, ongoing);
+    const plan = await planner.creation(request, { ongoing, awaited: awaitedVms(view) });
     const again = { ...request, ...resumedReconciling(view, request) };
     return start(this.creation({ ...plan, vms: plan.vms.filter(isResumable) }, again, ongoing));
   }

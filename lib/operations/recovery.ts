@@ -28,6 +28,7 @@ const LEFT: readonly (VmOutcome | null)[] = [
   "left-behind",
   "cancelled-kept",
   "created",
+  "not-ready",
   "changed",
 ];
 
@@ -50,7 +51,7 @@ export function recoveryOf(view: OperationView): Recovery {
   const removable = vms.filter(({ outcome, steps }) =>
     left.includes(outcome) && steps.some(({ evidence }) => evidence !== null)
   );
-  const includesFinished = removable.some(({ outcome }) => outcome === "created" || outcome === "changed");
+  const includesFinished = removable.some(({ outcome }) => isFinished(outcome));
   return {
     resumable: request === null
       ? []
@@ -58,6 +59,11 @@ export function recoveryOf(view: OperationView): Recovery {
     removable,
     phrase: includesFinished ? `roll back ${formatCount(removable.length, "vm")}` : null,
   };
+}
+
+/** Whether a VM is as it was to be, or only does not answer: it may hold data. */
+function isFinished(outcome: VmOutcome | null): boolean {
+  return outcome === "created" || outcome === "not-ready" || outcome === "changed";
 }
 
 /**

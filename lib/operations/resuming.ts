@@ -3,7 +3,7 @@ import type { CreationRequest, OngoingReplacement, PlannedMacs } from "../plan/c
 import type { CreationPlan, DestructionVm } from "../plan/types.ts";
 import { replacedVms, unfinishedReplacements } from "./record/history.ts";
 import { recoveryOf } from "./recovery.ts";
-import { wasShutDown } from "./steps/created_resources.ts";
+import { hasStarted, wasShutDown } from "./steps/created_resources.ts";
 import type { OperationView, OperationVmView } from "./types.ts";
 
 /** The replacements of an operation that are to go on, by the VM's name; `views` are all operations, the newest first. */
@@ -40,6 +40,17 @@ export function resumedReconciling(
   if (reconcile === undefined) return {};
   const shutDown = vms.filter(({ steps }) => wasShutDown(steps)).map(({ name }) => name);
   return { reconcile: { ...reconcile, wereRunning: [...reconcile.wereRunning ?? [], ...shutDown] } };
+}
+
+/** The uuids of the VMs that an operation has created and started, and that are to be waited for again. */
+export function awaitedVms(view: OperationView): ReadonlySet<string> {
+  const isAwaited = ({ steps }: OperationVmView) =>
+    hasStarted(steps, "ready") &&
+    steps.every(({ step, status }) =>
+      step === "ready" ? status !== "done" : status === "done" || status === "skipped"
+    );
+  const awaited = recoveryOf(view).resumable.filter(isAwaited);
+  return new Set(awaited.flatMap(({ steps }) => steps.flatMap(({ evidence }) => evidence?.uuid ?? [])));
 }
 
 /** Fills in what journals of earlier versions did not record; snapshots that were not shown are never removed. */

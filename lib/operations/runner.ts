@@ -59,8 +59,8 @@ export interface OperationSpec<T> extends Omit<Extract<OperationFact, { type: "s
 
 /** The work of an operation. It never throws: the log contains the results. */
 export interface OperationWork<T> {
-  /** Works on one item. */
-  readonly workOn: (item: T) => Promise<void>;
+  /** Works on one item; once it has called `release`, another item takes its place. */
+  readonly workOn: (item: T, release: () => void) => Promise<void>;
   /** What remains to be done after all items. */
   readonly afterwards?: () => Promise<void>;
 }

@@ -17,6 +17,7 @@ import type { OperationSpec, WorkContext } from "./runner.ts";
 import { createVm, startAgain } from "./steps/create_vm.ts";
 import { destroyVm, destructionSteps } from "./steps/destroy_vm.ts";
 import { changeExisting, type ReconcileContext } from "./steps/reconcile/change_existing.ts";
+import type { Guests } from "./steps/ready_step.ts";
 import type { RefusedPorts } from "./steps/refused_ports.ts";
 import { replaceVm } from "./steps/replacing/replace_vm.ts";
 import { removeZvol, zvolRemovalSteps } from "./steps/remove_zvol.ts";
@@ -36,6 +37,7 @@ export interface Creation extends Pick<ReconcileContext, "templates" | "displayP
   readonly acquirer: Acquirer;
   readonly headers: HeaderChecks;
   readonly seeds: SeedMeans;
+  readonly guests: () => Guests;
 }
 
 /** Creates the VMs of a plan, and changes those that were selected; the others are only reported. */
@@ -50,6 +52,7 @@ export function creation(
     acquirer,
     headers,
     seeds,
+    guests,
     resumed = false,
   }: Creation,
 ): OperationSpec<PlannedVm> {
@@ -86,11 +89,14 @@ export function creation(
         reconciling,
         deviceUpdate,
         halted: new Map<string, string>(),
+        guests,
+        release: () => {},
       };
       return {
-        workOn: (vm) => {
-          if (isReplaced(vm)) return replaceVm({ ...shared, resumed }, vm);
-          return isReconciled(vm, reconciling) ? changeExisting(shared, vm) : createVm(shared, vm);
+        workOn: (vm, release) => {
+          const own = { ...shared, release };
+          if (isReplaced(vm)) return replaceVm({ ...own, resumed }, vm);
+          return isReconciled(vm, reconciling) ? changeExisting(own, vm) : createVm(own, vm);
         },
         afterwards: async () => {
           if (context.outages.hasRestarted) await Promise.all(active.map((vm) => startAgain(shared, vm)));

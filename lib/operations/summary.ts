@@ -85,7 +85,9 @@ export function overallStatus({ kind, vms }: OperationView): FinalStatus {
   if (vms.some(({ outcome }) => outcome === "interrupted")) return "interrupted";
   if (vms.some(({ outcome }) => isCancelled(outcome))) return "cancelled";
   if (good === vms.length) return "done";
-  return good === 0 ? "failed" : "partly-done";
+  // A VM that was created and does not answer is not nothing.
+  const isPart = good > 0 || vms.some(({ outcome }) => outcome === "not-ready");
+  return isPart ? "partly-done" : "failed";
 }
 
 /** The result for one VM. */

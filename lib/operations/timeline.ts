@@ -341,7 +341,9 @@ function timeLimit({ vms }: OperationView, measured: Measured): number | null {
   ).filter((steps) => steps.length > 0);
   const paths = steps.map((steps) => pathMs(steps, measured, "leastMs"));
   if (steps.length < 2 || paths.includes(null)) return null;
-  const calls = steps.flat().reduce((sum, { step }) => sum + (measured.get(sortOf(step))?.leastMs ?? 0), 0);
+  // A guest that is waited for needs no call.
+  const called = steps.flat().filter(({ step }) => step !== "ready");
+  const calls = called.reduce((sum, { step }) => sum + (measured.get(sortOf(step))?.leastMs ?? 0), 0);
   return Math.max(calls / MAX_RUNNING_CALLS, ...paths.map((ms) => ms ?? 0));
 }
 
@@ -357,7 +359,9 @@ function axis(atLeastMs: number): Pick<Timeline, "lengthMs" | "ticksMs"> {
 
 function runningAtOnce(lanes: readonly Pick<Lane, "bars">[]): Timeline["running"] {
   const changes = lanes.flatMap(({ bars }) =>
-    bars.flatMap(({ fromMs, toMs }) => [{ atMs: fromMs, by: 1 }, { atMs: toMs, by: -1 }])
+    bars.filter(({ step }) => step.step !== "ready").flatMap((
+      { fromMs, toMs },
+    ) => [{ atMs: fromMs, by: 1 }, { atMs: toMs, by: -1 }])
   ).sort((a, b) => a.atMs - b.atMs || a.by - b.by);
   const running: { atMs: number; count: number }[] = [];
   let count = 0;

@@ -1,6 +1,7 @@
 /** The events of an operation, and the view of them that pages show. */
 import type { Configuration } from "../configuration/configuration.ts";
 import type { Outcome } from "../errors/errors.ts";
+import type { GuestSign, PlannedReady } from "../first_boot/types.ts";
 import type { PlannedChange, Reconciling } from "../plan/changes.ts";
 import type { DestructionVm, DiskSources, PlannedDevice, PlannedVm } from "../plan/types.ts";
 import type { PlannedMacs, WantedType } from "../plan/creation_input.ts";
@@ -40,6 +41,7 @@ export type StepStatus = "pending" | "running" | "done" | "failed" | "skipped" |
 /** The result of an operation for one VM. */
 export type VmOutcome =
   | "created"
+  | "not-ready"
   | "kept"
   | "changed"
   | "replaced"
@@ -116,6 +118,8 @@ export type OperationRequest<C = Configuration> =
     readonly replaced?: readonly PlannedVm[];
     /** What the disks of new VMs are copied from; absent when nothing is copied. */
     readonly sources?: DiskSources;
+    /** Whether VMs are waited for until they answer; absent: they are. */
+    readonly waitReady?: boolean;
   }
   | {
     readonly kind: "destroy";
@@ -185,6 +189,15 @@ export type OperationFact<C = Configuration> =
     /** The result in a few words: `tank/vms/worker01-disk0, 20 GiB`. */
     readonly detail?: string;
     readonly error?: StepError;
+    /** What a step waits for that waits for the guest, when it starts. */
+    readonly awaits?: PlannedReady;
+  }
+  | {
+    /** The guest has shown something of itself to the step that waits for it. */
+    readonly type: "sign";
+    readonly vm: string;
+    readonly step: string;
+    readonly sign: GuestSign;
   }
   | {
     /** Progress of a step's TrueNAS job or transfer, in percent. */
@@ -287,6 +300,10 @@ export interface StepView {
   readonly healing: string | null;
   /** The tries after which a call was sent again. */
   readonly failedTries: readonly FailedTry[];
+  /** What it waits for, if it waits for the guest. */
+  readonly awaits?: PlannedReady;
+  /** What the guest has shown of itself so far; absent while it has shown nothing. */
+  readonly signs?: readonly GuestSign[];
 }
 
 /** A try of a call that failed, and after which the call was sent again. */

@@ -14,6 +14,7 @@ import { isTooLarge, totalBytes } from "./capacity.ts";
 import { cdromOf } from "../configuration/sections.ts";
 import { needsFile, needsImage, planImage, stateOfDisk } from "../images/planned_image.ts";
 import { withSeed } from "../first_boot/planning/plan_seed.ts";
+import { withReady } from "../first_boot/readiness/planned_ready.ts";
 import { compareVm, matchDisks } from "./comparison/comparison.ts";
 import { fingerprint } from "./fingerprint.ts";
 import { preflight } from "./preflight/preflight.ts";
@@ -53,7 +54,9 @@ function draftType(input: CreationInput, wanted: WantedType, ports: PortAllocato
     if (ongoing !== undefined) return continueReplacement(ongoing, input);
     const existing = input.inventory.vms.find((vm) => vm.name === name);
     const vm = draftVm({ input, type, section, name, index, startPort, ports, existing });
-    return withSeed(input, vm, existing);
+    const isAwaited = input.awaited?.has(vm.vmUuid ?? "") === true && vm.action === "keep" &&
+      vm.state === "RUNNING";
+    return withReady(input, withSeed(input, vm, existing, isAwaited), { ready: section.ready, isAwaited });
   });
 }
 

@@ -91,6 +91,10 @@ export interface CreationInput {
   readonly removal?: RemovalFacts;
   /** Replacements to go on with, by the VM's name. */
   readonly ongoing?: ReadonlyMap<string, OngoingReplacement>;
+  /** The uuids of VMs that an earlier operation has created and started, and that only have to be waited for. */
+  readonly awaited?: ReadonlySet<string>;
+  /** Whether VMs are waited for until they answer; default true. */
+  readonly waitReady?: boolean;
   /** Zvols that unfinished replacements keep. */
   readonly unfinished?: KeptZvols;
   /** MAC addresses planned earlier for a VM, by network name; `existing`: the VM is on the NAS. */
@@ -124,8 +128,11 @@ export interface OngoingReplacement {
 }
 
 /** What comparing one VM with its type takes. */
-export interface ComparisonInput
-  extends Pick<CreationInput, "configuration" | "templates" | "plannedMacs" | "images" | "sources"> {
+export interface ComparisonInput extends
+  Pick<
+    CreationInput,
+    "configuration" | "templates" | "plannedMacs" | "images" | "sources"
+  > {
   /** Absent where nothing is going to be created. */
   readonly rules?: VersionRules;
   readonly inventory: Pick<Inventory, "nas" | "vms" | "datasets" | "zvolBlockSize">;
@@ -160,4 +167,6 @@ export interface CreationRequest<C = Configuration> {
   readonly sources?: DiskSources;
   /** Whether the NAS is asked which devices have the planned addresses, which takes seconds; default true. */
   readonly asksNetwork?: boolean;
+  /** Whether VMs are waited for until they answer; default true. */
+  readonly waitReady?: boolean;
 }

@@ -1,4 +1,8 @@
-/** Downloads images and public keys, in a worker that may connect anywhere and may do nothing else. */
+/**
+ * Downloads images and public keys, and probes ports of guests, in a worker that may connect anywhere and may do nothing else.
+ */
+import { probePort } from "../../lib/first_boot/readiness/probe_port.ts";
+import { serveProbes } from "../../lib/first_boot/readiness/remote_probe.ts";
 import { serveDownloads } from "../../lib/images/acquiring/remote_download.ts";
 import { fetchText } from "../../lib/images/source/fetch_text.ts";
 import { openUrl } from "../../lib/images/source/open_url.ts";
@@ -9,6 +13,7 @@ import { setupLogging } from "../../lib/observability/logging.ts";
 logStrayErrors(setupLogging());
 
 addEventListener("message", (event) => {
-  const { data } = event as MessageEvent<MessagePort>;
-  serveDownloads(data, { openUrl, fetchText });
+  const { data } = event as MessageEvent<MessagePort | { readonly probes: MessagePort }>;
+  if ("probes" in data) serveProbes(data.probes, probePort);
+  else serveDownloads(data, { openUrl, fetchText });
 });

@@ -54,6 +54,11 @@ export interface Downloading {
   readonly downloads: MessagePort;
 }
 
+/** A port to the same worker, which also probes the ports of guests. */
+export interface Probing {
+  readonly probes: MessagePort;
+}
+
 /** To the worker: start, listen once the port is free, and later stop. */
 export type ToWorker = { readonly launch: Launch } | "listen" | "stop";
 
@@ -61,4 +66,11 @@ export type ToWorker = { readonly launch: Launch } | "listen" | "stop";
  * From the worker: ready to launch, ready to listen, then what to start in its place at its port, no longer listening, and
  * later the exit code.
  */
-export type FromWorker = "loaded" | "ready" | NextPart | "closed" | Downloading | { readonly ended: number };
+export type FromWorker =
+  | "loaded"
+  | "ready"
+  | NextPart
+  | "closed"
+  | Downloading
+  | Probing
+  | { readonly ended: number };

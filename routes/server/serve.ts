@@ -12,6 +12,7 @@ import type { Settings } from "../../lib/configuration/environment/settings.ts";
 import { trustedCertificatesOf } from "../../lib/configuration/environment/trusted_certificates.ts";
 import { githubKeys } from "../../lib/first_boot/github_keys.ts";
 import { seedFolder } from "../../lib/first_boot/seed_folder.ts";
+import type { ProbePort } from "../../lib/first_boot/readiness/probe_port.ts";
 import type { OpenUrl } from "../../lib/images/acquiring/remote_download.ts";
 import type { FetchText } from "../../lib/images/source/fetch_text.ts";
 import { describePermissions } from "../../lib/configuration/permissions.ts";
@@ -40,6 +41,8 @@ export interface ServeOptions extends Turn, Omit<Launch, "settings"> {
   readonly settings: Settings;
   readonly openUrl: OpenUrl;
   readonly fetchText: FetchText;
+  /** Probes ports of guests. */
+  readonly probePort: ProbePort;
   readonly signal: AbortSignal;
 }
 
@@ -75,6 +78,7 @@ export async function serve(launch: ServeOptions): Promise<number> {
       openUrl: launch.openUrl,
       seedFiles: seedFolder({ configFile, keysOf: githubKeys({ fetchText: launch.fetchText }) }),
       ...(paths === null ? {} : { paths, ...(isDemo ? {} : { offering: offeringOn(paths, stateDir) }) }),
+      probePort: launch.probePort,
     },
     templatesDir: options.templatesDir,
     configuration,

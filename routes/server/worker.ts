@@ -6,6 +6,7 @@ import { EXIT, print, UsageError, withErrorsExplained } from "../../lib/command_
 import { aborted } from "./aborted.ts";
 import type { Downloads, OpenUrl } from "../../lib/images/acquiring/remote_download.ts";
 import type { FetchText } from "../../lib/images/source/fetch_text.ts";
+import type { ProbePort } from "../../lib/first_boot/readiness/probe_port.ts";
 import type { FromWorker, Launch, ToWorker, Turn } from "./launch.ts";
 
 /** What a worker's global scope has in addition. */
@@ -26,6 +27,18 @@ async function downloading(): Promise<Downloads> {
 }
 const openUrl: OpenUrl = async (image) => await (await downloading()).openUrl(image);
 const fetchText: FetchText = async (wanted) => await (await downloading()).fetchText(wanted);
+
+let probes: ProbePort | null = null;
+/** Probes ports of guests from the same worker, for guests are not the NAS either. */
+const probePort: ProbePort = async (port) => {
+  if (probes === null) {
+    const { probeOver } = await import("../../lib/first_boot/readiness/remote_probe.ts");
+    const { port1, port2 } = new MessageChannel();
+    scope.postMessage({ probes: port2 }, [port2]);
+    probes = probeOver(port1);
+  }
+  return await probes(port);
+};
 
 const stopping = new AbortController();
 const turn = Promise.withResolvers<void>();
@@ -58,7 +71,7 @@ async function run(launch: Launch): Promise<number> {
   }
   if (command === "serve" || command === "demo") {
     const { serve } = await import("./serve.ts");
-    return await serve({ ...launch, ...TURN, settings, openUrl, fetchText, signal });
+    return await serve({ ...launch, ...TURN, settings, openUrl, fetchText, probePort, signal });
   }
   const { runCommand } = await import("../../lib/command_line/run_command.ts");
   return await runCommand({
@@ -69,6 +82,7 @@ async function run(launch: Launch): Promise<number> {
     tunnelSockets,
     openUrl,
     fetchText,
+    probePort,
     signal,
   });
 }

@@ -18,14 +18,22 @@ export interface SeedInput {
   readonly seeds?: SeedsRead;
 }
 
-/** The step that gives a VM its seed comes last before its start, so that the guest finds it at its first boot. */
-export function withSeed(input: SeedInput, vm: PlannedVm, existing: Vm | undefined): PlannedVm {
+/**
+ * The step that gives a VM its seed comes last before its start, so that the guest finds it at its first boot. `isAwaited`: it is in
+ * its first boot.
+ */
+export function withSeed(
+  input: SeedInput,
+  vm: PlannedVm,
+  existing: Vm | undefined,
+  isAwaited = false,
+): PlannedVm {
   const { seeds } = input;
   const section = vmTypeOf(input.configuration, vm.type);
   if (section.seed === undefined || seeds === undefined) return vm;
-  if (!getsSeed(vm, existing)) return vm;
+  if (!isAwaited && !getsSeed(vm, existing)) return vm;
   const seeded = { ...vm, seed: plannedSeed(vm, section.seed, section.count, seeds) };
-  if (vm.action === "replace") return seeded;
+  if (vm.action === "replace" || isAwaited) return seeded;
   const at = vm.steps.findIndex((step) => step === "start" || step === "ready");
   const before = at < 0 ? vm.steps.length : at;
   const steps = [...vm.steps.slice(0, before), "seed", ...vm.steps.slice(before)];

@@ -9,6 +9,7 @@ import type { OperationEvent, OperationView } from "../../operations/types.ts";
 import type { Caller } from "../../truenas/client.ts";
 import { vmQuery } from "../../truenas/methods.ts";
 import { argumentsOf, seedArgumentOf, withoutSeedArgument, withSeedArgument } from "../command_line_args.ts";
+import type { ServedSigns } from "../readiness/wait_for_ready.ts";
 import { SERVED_MS } from "./seed_server.ts";
 import type { SeedServer, SeedToServe, ServedSeed } from "./served_seed.ts";
 
@@ -22,10 +23,15 @@ export interface SeedKeeperOptions {
 /** Outcomes after which a VM of an operation is no longer there. */
 const GONE: readonly string[] = ["rolled-back", "destroyed", "already-gone"];
 
+/** As many guests as are created at a time, and more. */
+const MAX_LATELY = 500;
+
 /** See the file's comment. */
 export class SeedKeeper {
   readonly #options: SeedKeeperOptions;
   readonly #ending = new Set<Promise<void>>();
+  /** By the VM's uuid, also those that have ended: a guest can answer before anybody waits for it. */
+  readonly #lately = new Map<string, ServedSeed>();
 
   constructor(options: SeedKeeperOptions) {
     this.#options = options;
@@ -43,9 +49,18 @@ export class SeedKeeper {
    */
   async serve(seed: SeedToServe): Promise<ServedSeed> {
     const served = await this.server.serve(seed);
+    this.#lately.delete(served.vm);
+    this.#lately.set(served.vm, served);
+    const [oldest] = this.#lately.keys();
+    if (this.#lately.size > MAX_LATELY && oldest !== undefined) this.#lately.delete(oldest);
     const ending = this.#conclude(served).finally(() => this.#ending.delete(ending));
     this.#ending.add(ending);
     return served;
+  }
+
+  /** What a guest shows of itself, by the VM's uuid; null when nothing was served to it. */
+  signsOf(uuid: string): ServedSigns | null {
+    return this.#lately.get(uuid) ?? null;
   }
 
   /** Follows what operations do to the VMs. */

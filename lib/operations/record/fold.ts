@@ -44,7 +44,10 @@ export function applyEvent(view: OperationView, event: OperationEvent): Operatio
         evidence: event.evidence === undefined ? step.evidence : event.evidence,
         detail: event.detail ?? step.detail,
         error: event.error ?? step.error,
+        ...(event.awaits === undefined ? {} : { awaits: event.awaits }),
       }));
+    case "sign":
+      return changeStep(next, event, (step) => ({ ...step, seq, signs: [...step.signs ?? [], event.sign] }));
     case "progress":
       return changeStep(next, event, (step) => ({
         ...step,

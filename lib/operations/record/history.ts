@@ -39,7 +39,9 @@ export function creationsOf(views: readonly OperationView[]): ReadonlyMap<string
   for (const { request, vms } of views) {
     if (request?.kind !== "create") continue;
     for (const { name, outcome } of vms) {
-      if (outcome === "created" && !creations.has(name)) creations.set(name, request);
+      if ((outcome === "created" || outcome === "not-ready") && !creations.has(name)) {
+        creations.set(name, request);
+      }
     }
   }
   return creations;
@@ -58,7 +60,7 @@ export function singleVms(views: readonly OperationView[]): ReadonlySet<string> 
 /** The uuids of VMs that a creation left incomplete, as long as nobody has decided about them, and of incomplete clones. */
 export function unfinishedVms(views: readonly OperationView[]): ReadonlySet<string> {
   const vms = views.flatMap((view) => recoveryOf(view).removable).filter(({ outcome }) =>
-    outcome !== "created"
+    outcome !== "created" && outcome !== "not-ready"
   );
   const clones = stepsOf(views).filter(({ step, status }) => step === "clone" && status === "failed");
   return new Set([...vms.flatMap(uuidsOf), ...clones.flatMap(({ evidence }) => evidence?.uuid ?? [])]);
@@ -113,7 +115,7 @@ export function unfinishedReplacements(views: readonly OperationView[]): readonl
       latest.set(key, { ...newer, isRemoved, successors: [...newer.successors, ...uuidsOf(vm)] });
     }
   }
-  return [...latest.values()].filter(({ outcome }) => outcome !== "replaced");
+  return [...latest.values()].filter(({ outcome }) => outcome !== "replaced" && outcome !== "not-ready");
 }
 
 /** A VM that was not replaced although it was to be is reported only if nothing was removed. */

@@ -220,6 +220,7 @@ export class Journal implements OperationJournal, Disposable {
 const EVENT_TYPES: Readonly<Record<OperationEvent["type"], true>> = {
   started: true,
   step: true,
+  sign: true,
   progress: true,
   call: true,
   vm: true,

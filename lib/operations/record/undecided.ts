@@ -26,7 +26,7 @@ function lookAt(view: OperationView): Undecided {
   if (before !== undefined) return before;
   const { removable } = recoveryOf(view);
   const isLeft = ({ outcome }: OperationVmView) => outcome === "left-behind" || outcome === "cancelled-kept";
-  const unfinished = removable.filter(({ outcome }) => outcome !== "created");
+  const unfinished = removable.filter(({ outcome }) => outcome !== "created" && outcome !== "not-ready");
   const found = {
     waits: needsDecision(view) || removable.some(isLeft),
     uuids: unfinished.flatMap(({ steps }) => steps.flatMap(({ evidence }) => evidence?.uuid ?? [])),

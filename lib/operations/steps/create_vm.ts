@@ -15,6 +15,8 @@ import type { VmRow } from "../../truenas/methods.ts";
 import { formatMib } from "../../units.ts";
 import { type CreatedResources, journalledResources } from "./created_resources.ts";
 import { type DeviceContext, type DeviceOptions, deviceStep, hasNewZvol, vmIdOf } from "./device_step.ts";
+import { NotReady } from "../../first_boot/readiness/wait_for_ready.ts";
+import { type Guests, readyStep } from "./ready_step.ts";
 import { keepForInspection, rollBack } from "./roll_back.ts";
 import { Cancelled, runStep, type Step, type StepCalls } from "./run_step.ts";
 import { findVm, runVm, type VmContext, type VmFailure, type VmResult } from "./run_vm.ts";
@@ -27,12 +29,22 @@ export type CancelMode = "roll-back" | "keep";
 export interface CreationContext extends VmContext, DeviceOptions {
   /** How guests get their first configuration. */
   readonly seeds: SeedMeans;
+  /** How guests are waited for. */
+  readonly guests: () => Guests;
+  /** Lets another VM begin, while this one is only waited for. */
+  readonly release: () => void;
   /** Aborts when a VM with `on_failure: stop` has failed, so that no further VM is started. */
   readonly stop: AbortController;
 }
 
 /** A creation in progress. */
 export type Creation = CreationContext & DeviceContext;
+
+/** A VM that an earlier part of its operation has created, and that is only waited for. */
+function isAwaited({ vmId, steps }: PlannedVm): boolean {
+  return vmId !== null && steps.includes("ready") &&
+    steps.every((step) => step === "seed" || step === "ready");
+}
 
 /** A creation that has not begun; it never removes the zvols in `kept`. */
 export function creationOf(
@@ -42,7 +54,7 @@ export function creationOf(
 ): Creation {
   const created: CreatedResources = {
     operation: context.log.id,
-    uuid: vm.vmId === null ? crypto.randomUUID() : null,
+    uuid: vm.vmId === null ? crypto.randomUUID() : isAwaited(vm) ? vm.vmUuid : null,
     vmId: vm.vmId,
     devices: new Set(),
     zvols: new Map(),
@@ -163,6 +175,7 @@ class ZvolPrefetch {
 
 async function endFailed(work: Creation, failure: VmFailure): Promise<VmResult> {
   const { vm, created, signal, stop } = work;
+  if (failure.cause instanceof NotReady) return await endNotReady(work, failure.message);
   // A call that was running when the user cancelled can fail; the cancellation still applies.
   const cancelled = signal.aborted || failure.cancelled;
   if (vm.onFailure === "stop" && !cancelled) stop.abort(`${vm.name} failed and on_failure is stop`);
@@ -172,9 +185,24 @@ async function endFailed(work: Creation, failure: VmFailure): Promise<VmResult> 
   return keep ? await keepForInspection(work, undo) : await rollBack(work, undo);
 }
 
+/** What is done with a VM that was created and does not answer. */
+async function endNotReady(work: Creation, why: string): Promise<VmResult> {
+  const { vm: { name, ready }, created, stop } = work;
+  const otherwise = ready?.otherwise ?? "keep";
+  if (otherwise === "keep") return notReady(why, vmIdOf(created));
+  if (otherwise === "stop") stop.abort(`${name} did not answer and its type says to stop then`);
+  return await rollBack(work, { created, why, cancelled: false });
+}
+
+/** The result of a VM that was created and kept, and does not answer. */
+export function notReady(why: string, vmId: number): VmResult {
+  return { outcome: "not-ready", vmId, message: `${why}. The VM was kept; resume to wait again` };
+}
+
 async function performStep(work: Creation, step: string): Promise<void> {
   const { vm, created } = work;
   if (step === "seed") await runStep(work, seedStep(work));
+  else if (step === "ready") await awaitReady(work);
   else if (step === "vm") created.vmId = (await runStep(work, createStep(work))).id;
   else if (step === "start") await startCreated(work);
   else if (step === "download" || step === "image" || step === "clone") await performImageStep(work, step);
@@ -190,6 +218,20 @@ async function performImageStep(work: Creation, step: "download" | "image" | "cl
   if (disk === undefined) throw new Error(`The plan has no image for its step ${step}`);
   if (step === "download") return void await runStep(work, downloadStep(work, disk));
   await runStep(work, step === "image" ? imageStep(work, disk) : cloneStep(work, disk));
+}
+
+/** Waits until the guest answers. */
+export async function awaitReady(work: Creation): Promise<void> {
+  const { vm: { ready, name }, created } = work;
+  if (ready === undefined) throw new Error("The plan does not say what its step ready waits for");
+  const startAgain = async () => {
+    if ((await fetchVm(work.caller, vmIdOf(created)))?.state !== "STOPPED") return false;
+    const message = "the NAS has restarted, which stopped the VM; it was started again";
+    work.log.append({ type: "healed", vm: name, step: "start", tries: 1, message });
+    await runStep(work, startStep(work, { isWhole: true }));
+    return true;
+  };
+  await runStep(work, readyStep({ ...work, startAgain }, ready));
 }
 
 /** Starts the VM that was created. */

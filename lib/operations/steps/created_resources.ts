@@ -52,7 +52,8 @@ export function journalledResources(
     })),
     kept: new Set(kept),
     // A VM that was shut down for its changes ran before, so that is no start of a new one; one that was replaced is gone.
-    started: hasStarted(steps, "start") && (!hasStarted(steps, "stop") || hasStarted(steps, "remove")),
+    started: (hasStarted(steps, "start") || hasStarted(steps, "ready")) &&
+      (!hasStarted(steps, "stop") || hasStarted(steps, "remove")),
     doneSteps: [],
   };
 }

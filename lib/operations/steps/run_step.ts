@@ -11,6 +11,7 @@ import type { MethodName } from "../../truenas/methods.ts";
 import type { OperationLog } from "../record/log.ts";
 import { NotSent } from "../call_limiter.ts";
 import type { Outages } from "../outages.ts";
+import type { PlannedReady } from "../../first_boot/types.ts";
 import type { Evidence, StepError } from "../types.ts";
 
 /** How long to wait for the effect of a call after a lost connection or timeout, and how often to poll. */
@@ -65,7 +66,10 @@ export interface SendOptions {
 /** One step of a VM. A new kind of step is a function that returns this, next to the function that undoes it. */
 export interface Step<T> extends SendOptions {
   readonly step: string;
-  readonly method: MethodName;
+  /** Its first call; null for a step that waits for something else than a call. */
+  readonly method: MethodName | null;
+  /** What it waits for, if it waits for the guest. */
+  readonly awaits?: PlannedReady;
   /** What it creates or removes, for verification after a crash. */
   readonly makes?: string;
   /** What it created or may have created, read before it runs and again on failure; null: nothing. */
@@ -125,7 +129,16 @@ export async function runStep<T>(
         await written();
       }),
   };
-  log.append({ type: "step", vm, step, status: "running", method: action.method, ...announced(action) });
+  const { method, awaits } = action;
+  log.append({
+    type: "step",
+    vm,
+    step,
+    status: "running",
+    ...(method === null ? {} : { method }),
+    ...(awaits === undefined ? {} : { awaits }),
+    ...announced(action),
+  });
   try {
     await written();
     await action.precondition?.();

@@ -60,6 +60,7 @@ function remaining(present: Present): Replacement {
     ...(needsSeed(present) ? ["seed"] : []),
     ...unmarked.map(({ step }) => `mark-${step}`),
     ...(replacement.start && successor?.state !== "RUNNING" ? ["start"] : []),
+    ...(replacement.steps.includes("ready") ? ["ready"] : []),
   ];
   return { ...replacement, devices, zvols, steps };
 }

@@ -76,7 +76,8 @@ function replacementOf({ vm, found, disks }: ToReplace, input: CreationInput): R
     start: found.state === "RUNNING" || (vm.start && isNew),
     resizes: resizeStepsOf(vm, keeps.map(({ zvol }) => zvol)),
   };
-  return { ...replacement, steps: stepsOf(vm, replacement, found) };
+  const isAwaited = replacement.start && vm.ready !== undefined && input.waitReady !== false;
+  return { ...replacement, steps: [...stepsOf(vm, replacement, found), ...(isAwaited ? ["ready"] : [])] };
 }
 
 function inOrder(zvols: readonly ReplacedZvol[]): readonly ReplacedZvol[] {

@@ -8,6 +8,7 @@ import {
   stepLabel,
   stepState,
 } from "./states.tsx";
+import { describeSign } from "../../../lib/first_boot/readiness/describe_sign.ts";
 import { isUndo } from "./steps.tsx";
 import { Time } from "../common.tsx";
 import { stateWord } from "../list/vm_row.tsx";
@@ -38,6 +39,8 @@ function describeEvent(event: OperationEvent): string {
       const what = event.error?.message ?? inWords(event.detail);
       return `${nameStep(event)}: ${stepState(event).word.toLowerCase()}${what ? `, ${what}` : ""}`;
     }
+    case "sign":
+      return `${event.vm}: ${describeSign(event.sign)}`;
     case "progress":
       return `${nameStep(event)}: ${describeProgress(event.percent, event.transfer)}`;
     case "call":

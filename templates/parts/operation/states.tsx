@@ -64,6 +64,7 @@ const STEPS: Readonly<Record<string, string>> = {
   download: "Download",
   promote: "Promote clone",
   start: "Start",
+  ready: "First boot",
   stop: "Shut down",
   zvol: "Disk",
   verify: "Check",
@@ -124,6 +125,7 @@ export function describeProgress(percent: number, transfer: Transfer | null = nu
 /** The outcomes of a VM. */
 export const OUTCOMES = {
   created: { tone: "good", word: "Created" },
+  "not-ready": { tone: "warn", word: "No answer" },
   kept: { tone: "quiet", word: "Kept" },
   changed: { tone: "good", word: "Changed" },
   replaced: { tone: "good", word: "Replaced" },
@@ -156,6 +158,11 @@ const REMOVED = { tone: "good", word: "Removed" } as const;
 export function outcomeOf(kind: OperationKind, outcome: NonNullable<OperationVmView["outcome"]>) {
   if (kind === "remove-image" && outcome === "destroyed") return REMOVED;
   return kind === "undo" && outcome === "failed" ? NOTHING_LEFT : OUTCOMES[outcome];
+}
+
+/** Whether the work on a VM ends only when its guest answers. */
+function isAwaited({ steps }: Pick<OperationVmView, "steps">): boolean {
+  return steps.some(({ step }) => step === "ready");
 }
 
 /** What an operation of each kind does to a VM, as done. */
@@ -204,6 +211,7 @@ export function countedIn(
   if (kind !== "create") return { vms, verb: verbOf(kind, vms[0]) };
   const counted = vms.filter((vm) => vm.outcome !== "kept" || workOn(vm) !== null);
   if (counted.length === 0) return { vms, verb: "kept" };
+  if (counted.every(isAwaited)) return { vms: counted, verb: "ready" };
   const works = new Set(counted.flatMap((vm) => workOn(vm) ?? []));
   const [work = "create"] = works;
   return { vms: counted, verb: works.size > 1 ? "done" : WORK_VERBS[work] };
@@ -219,6 +227,7 @@ export function countDone(view: Pick<OperationView, "kind" | "vms">): string {
 /** Why a VM is not what the operation was for: `worker02 was not created. tank/vms is full …`. */
 export function describeTrouble(kind: OperationKind, vm: OperationVmView): string {
   const { name, outcome, message } = vm;
+  if (outcome === "not-ready") return withStop(message ?? `${name} was created and does not answer`);
   const what = outcome === "interrupted" ? "interrupted" : `not ${verbOf(kind, vm)}`;
   return `${name} was ${what}. ${message === null ? "" : withStop(inLabels(message))}`.trim();
 }

@@ -9,6 +9,9 @@ import type {
   OperationVmView,
   StepView,
 } from "../../../lib/operations/types.ts";
+import { describeSign } from "../../../lib/first_boot/readiness/describe_sign.ts";
+import { describeOtherwise, describeWhen } from "../../../lib/first_boot/readiness/planned_ready.ts";
+import type { GuestSign } from "../../../lib/first_boot/types.ts";
 import { isGood } from "../../../lib/operations/summary.ts";
 import { Said } from "../said.tsx";
 
@@ -122,13 +125,33 @@ export function VmOutcomeState(
   },
 ) {
   if (vm.outcome !== null) {
-    const { tone, word } = outcomeOf(kind, vm.outcome);
+    const isReady = isGood(kind, vm.outcome) && vm.steps.some(isAnswered);
+    const { tone, word } = isReady ? READY : outcomeOf(kind, vm.outcome);
     const isHealed = tellsHealing && isGood(kind, vm.outcome) && vm.steps.some(({ healed }) => healed > 0);
     return <State tone={tone} word={isHealed ? `${word}, healed` : word} />;
   }
   const started = vm.steps.some(({ status }) => status !== "pending");
   if (!started) return <State tone="quiet" word="Waiting" />;
-  return <State {...(isAway ? stepState({ status: "running" }, isAway) : IN_PROGRESS)} />;
+  if (isAway) return <State {...stepState({ status: "running" }, isAway)} />;
+  const waiting = vm.steps.find(({ step, status }) => step === "ready" && status === "running");
+  return waiting === undefined ? <State {...IN_PROGRESS} /> : <FirstBoot step={waiting} />;
+}
+
+function isAnswered({ step, status }: StepView): boolean {
+  return step === "ready" && status === "done";
+}
+
+const READY = { tone: "good", word: "Ready" } as const;
+
+/** The guest is waited for; its address, once it is known. */
+function FirstBoot({ step: { signs = [] } }: { step: StepView }) {
+  const address = signs.filter(({ kind }) => kind !== "stranger").at(-1)?.address ?? null;
+  return (
+    <>
+      <State tone="busy" word={stepLabel("ready")} />
+      {address === null ? null : <small class="soft address">{address}</small>}
+    </>
+  );
 }
 
 const IN_PROGRESS = { tone: "busy", word: "In progress" } as const;
@@ -158,6 +181,45 @@ function Step({ step, named, isAway }: { step: StepView; named?: boolean; isAway
         ? <span class="time">{describeProgress(step.percent, step.transfer)}</span>
         : null}
       {took === null ? null : <span class="time">{took}</span>}
+      <Signs step={step} />
     </span>
   );
+}
+
+/** What the guest has shown of itself, as it came. */
+function Signs({ step: { status, signs = [], awaits } }: { step: StepView }) {
+  if (awaits === undefined || (signs.length === 0 && status !== "running")) return null;
+  return (
+    <ol class="signs">
+      {signs.map((sign) => (
+        <li class={sign.kind === "stranger" ? "warn" : undefined} title={describeSign(sign)}>
+          {briefly(sign)}
+        </li>
+      ))}
+      {status === "running"
+        ? (
+          <li
+            class="soft"
+            title={`At most ${formatDuration(awaits.timeoutMs)}; then ${describeOtherwise(awaits.otherwise)}`}
+          >
+            {`until ${describeWhen(awaits.when)}`}
+          </li>
+        )
+        : null}
+    </ol>
+  );
+}
+
+/** `seed fetched, 10.0.0.21` */
+function briefly(sign: GuestSign): string {
+  switch (sign.kind) {
+    case "seed-fetched":
+      return `seed fetched, ${sign.address}`;
+    case "network":
+      return `network, ${sign.address}`;
+    case "stranger":
+      return `another machine, ${sign.address}`;
+    default:
+      return sign.address === null ? "answered" : `answered, ${sign.address}`;
+  }
 }

@@ -6,7 +6,8 @@ import { isTransient } from "../../../errors/refusals.ts";
 import { reasonOf } from "../../../errors/system_errors.ts";
 import type { PlannedVm, Replacement } from "../../../plan/types.ts";
 import { fetchVm } from "../../../truenas/batched_reads.ts";
-import { createSteps, creationOf, startCreated } from "../create_vm.ts";
+import { NotReady } from "../../../first_boot/readiness/wait_for_ready.ts";
+import { awaitReady, createSteps, creationOf, notReady, startCreated } from "../create_vm.ts";
 import { vmIdOf } from "../device_step.ts";
 import { Cancelled, runStep } from "../run_step.ts";
 import { findVm, runVm, type VmFailure, type VmResult } from "../run_vm.ts";
@@ -74,6 +75,10 @@ async function replace(work: Replacing): Promise<VmResult> {
   }
   expectGoing(work);
   if (start && work.replacement.steps.includes("start")) await startCreated(cancellable);
+  if (work.replacement.steps.includes("ready")) {
+    expectGoing(work);
+    await awaitReady(cancellable);
+  }
   return { outcome: "replaced", vmId: vmIdOf(creation.created), message: describeReplaced(work.replacement) };
 }
 
@@ -90,6 +95,13 @@ async function endFailed(work: Replacing, failure: VmFailure): Promise<VmResult>
   const { context, vm, hasStarted } = work;
   const cancelled = context.signal.aborted || failure.cancelled;
   const why = failure.message;
+  // What was replaced is gone, so there is nothing to go back to.
+  if (failure.cause instanceof NotReady) {
+    if (vm.ready?.otherwise === "stop") {
+      context.stop.abort(`${vm.name} did not answer and its type says to stop then`);
+    }
+    return notReady(why, vmIdOf(work.creation.created));
+  }
   if (vm.onFailure === "stop" && !cancelled) context.stop.abort(`${vm.name} failed and on_failure is stop`);
   if (!hasStarted) return { outcome: "cancelled", message: `${why}. Nothing was changed` };
   try {
