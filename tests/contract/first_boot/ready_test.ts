@@ -153,7 +153,7 @@ Deno.test("cancelling ends the wait: the VM goes, or stays as it is", async () =
   }
 });
 
-Deno.test("an outage while a node is waited for does not fail it, and a VM that it stopped starts again", () =>
+Deno.test("an outage of the NAS while a node is waited for does not fail it", () =>
   withLab(NEW, async ({ simulator, manager }) => {
     const ended = manager.createVmType(awaited(1, { when: "agent" }), "worker", 5920);
     await untilWaited(manager, ["worker01"]);
