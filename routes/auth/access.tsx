@@ -18,7 +18,7 @@ import { readForm } from "../forms.ts";
 import { isOwnPath } from "../server/headers.ts";
 import { cookieName, cookieOptions } from "./cookies.ts";
 import { HandOverTaker } from "./hand_over.ts";
-import { addressOf, hostOf } from "./origin.ts";
+import { addressOf, fromProxy, hostOf } from "./origin.ts";
 import { isIpv4, isIpv6 } from "../../lib/configuration/environment/ip_addresses.ts";
 import { constantTimeEqual } from "../../lib/hashes.ts";
 import { Attempts } from "./attempts.ts";
@@ -53,19 +53,34 @@ export function accessControl(
       if ("waitSeconds" in scrape) return refuseAttempt(c, scrape.waitSeconds);
       if (scrape.role !== null) return await next();
     }
-    const session = sessions.of(getCookie(c, cookieName(c, access, COOKIE)) ?? "");
+    const proxied = userOf(c, access);
+    const session = proxied === null ? sessions.of(getCookie(c, cookieName(c, access, COOKIE)) ?? "") : null;
     // A proxy may add its own password to every request, so open paths ignore it.
-    const basic = session === null && !isOpen ? passwordIn(c.req.header("authorization") ?? "") : null;
+    const basic = session === null && proxied === null && !isOpen
+      ? passwordIn(c.req.header("authorization") ?? "")
+      : null;
     const attempt = basic === null ? null : await tryPassword(c, dashboard, attempts, basic);
     if (attempt !== null && "waitSeconds" in attempt) return refuseAttempt(c, attempt.waitSeconds);
-    const role = access.password === null ? "admin" : session?.role ?? attempt?.role ?? null;
-    if (role !== null) c.set("sender", { role, from: addressOf(c, access), session });
+    const role = access.password === null ? "admin" : proxied?.role ?? session?.role ?? attempt?.role ?? null;
+    const name = proxied?.name ?? null;
+    if (role !== null) c.set("sender", { role, from: addressOf(c, access), name, session });
     if (role === null && !isOpen) return await askToSignIn(c, dashboard);
     const changes = c.req.method !== "GET" && c.req.method !== "HEAD";
     if (role === "viewer" && changes && !isOpen) return await refuseViewer(c, dashboard);
     await next();
   };
   return { guard, routes: loginRoutes(dashboard, sessions, attempts) };
+}
+
+/** Longer names are no names. */
+const MAX_NAME_CHARS = 100;
+
+/** Who a trusted proxy says has signed in there; null if it says nothing, or is not asked. */
+function userOf(c: AppContext, access: AccessOptions): { readonly name: string; readonly role: Role } | null {
+  const { authProxy } = access;
+  const name = authProxy === null ? null : fromProxy(c, access, authProxy.header);
+  if (authProxy === null || name === null || name.length > MAX_NAME_CHARS) return null;
+  return { name, role: authProxy.admins.includes(name) ? "admin" : "viewer" };
 }
 
 /** Headers that reverse proxies add. */
@@ -209,7 +224,10 @@ async function askToSignIn(c: AppContext, dashboard: Dashboard): Promise<Respons
 
 async function refuseViewer(c: AppContext, dashboard: Dashboard): Promise<Response> {
   const message = "Viewers cannot make changes. Nothing was done.";
-  const remedy = "To do this, sign in with the administrator's password.";
+  const name = c.get("sender")?.name ?? null;
+  const remedy = name === null
+    ? "To do this, sign in with the administrator's password."
+    : `To do this, ${name} has to be in AUTH_PROXY_ADMINS.`;
   if (wantsJson(c)) return c.json({ error: message, remedy }, 403);
   return await showLogin(c, dashboard, { to: "/", message: `${message} ${remedy}`, status: 403 });
 }

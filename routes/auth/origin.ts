@@ -60,6 +60,14 @@ export function isFromOwnPage(c: Context, trust: Trust): boolean {
   return origin !== undefined && origin === originOf(c, trust);
 }
 
+/** The only value of a header that a trusted proxy has to set; null without it, or from anywhere else. */
+export function fromProxy(c: Context, { trustedProxies }: Trust, name: string): string | null {
+  if (!isWithin(peerOf(c), trustedProxies)) return null;
+  const value = c.req.header(name)?.trim() ?? "";
+  // Of several values, some may be the client's own.
+  return value === "" || value.includes(",") ? null : value;
+}
+
 /** The last value of a header, written by the nearest proxy; null if that proxy is not trusted. */
 function forwarded(c: Context, { trustedProxies }: Trust, name: string): string | null {
   if (!isWithin(peerOf(c), trustedProxies)) return null;

@@ -9,6 +9,8 @@ import type { Role, Session } from "../auth/sessions.ts";
 export interface Sender {
   readonly role: Role;
   readonly from: string;
+  /** The name with which a proxy signed the sender in; null if none did. */
+  readonly name: string | null;
   /** Null if no password is needed, or if a script sent it with the request. */
   readonly session: Session | null;
 }
@@ -43,5 +45,7 @@ export function isSignedIn(c: AppContext): boolean {
 export function actorOf(c: AppContext): Actor {
   const sender = c.get("sender");
   const request = c.get("requestId");
-  return sender === undefined ? { who: "nobody", request } : { who: sender.role, from: sender.from, request };
+  return sender === undefined
+    ? { who: "nobody", request }
+    : { who: sender.name ?? sender.role, from: sender.from, request };
 }

@@ -1,4 +1,5 @@
 /** The dashboard's parts, and how routes turn them into responses. */
+import type { AuthProxy } from "../../lib/configuration/environment/settings.ts";
 import { isActive } from "../../lib/operations/types.ts";
 import type { Child } from "hono/jsx";
 import type { ParsedConfiguration } from "../../lib/configuration/configuration.ts";
@@ -28,6 +29,8 @@ export interface AccessOptions extends Trust {
   readonly viewerPassword: string | null;
   /** What opens the metrics without a password; null if nothing does. */
   readonly metricsToken: string | null;
+  /** The header in which a trusted proxy names who has signed in there; null if none does. */
+  readonly authProxy: AuthProxy | null;
   /** Host names that requests may use, as well as IP addresses and localhost. */
   readonly allowedHosts: readonly string[];
 }

@@ -144,6 +144,7 @@ export async function serveDashboard(options: ServerOptions): Promise<void> {
       password: dashboardPassword,
       viewerPassword,
       metricsToken: settings.metricsToken,
+      authProxy: settings.authProxy,
       secure: tls !== null,
       allowedHosts: [listenHost, ...settings.allowedHosts],
       trustedProxies: settings.trustedProxies,

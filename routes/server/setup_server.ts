@@ -70,6 +70,7 @@ export async function serveSetup(serving: SetupServerOptions): Promise<void> {
       password: dashboardPassword,
       viewerPassword: null,
       metricsToken: null,
+      authProxy: null,
       secure: tls !== null,
       allowedHosts: [listenHost, ...settings.allowedHosts],
       trustedProxies: settings.trustedProxies,

@@ -170,6 +170,7 @@ export async function startDashboard(options: DashboardOptions = {}): Promise<Te
       password: null,
       viewerPassword: null,
       metricsToken: null,
+      authProxy: null,
       secure: false,
       allowedHosts: [],
       trustedProxies: [],

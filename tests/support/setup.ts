@@ -101,6 +101,7 @@ export async function startSetup(options: SetupOptions = {}): Promise<TestSetup>
       password: options.password ?? null,
       viewerPassword: null,
       metricsToken: null,
+      authProxy: null,
       secure: false,
       allowedHosts: [],
       trustedProxies: options.trustedProxies ?? [],

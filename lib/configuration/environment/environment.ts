@@ -24,6 +24,8 @@ export const ENVIRONMENT_NAMES = {
   BASE_PATH: "Path at which a reverse proxy serves the dashboard, such as /vms; default /",
   TRUSTED_PROXIES:
     "Addresses or ranges of reverse proxies whose X-Forwarded-For, -Host and -Proto headers are trusted",
+  AUTH_PROXY_HEADER: "Header in which a trusted proxy names who has signed in there, such as X-Remote-User",
+  AUTH_PROXY_ADMINS: "Comma-separated names of those who may make changes; others only look",
   TLS_CERT_FILE: "PEM file with the dashboard's certificate, to serve HTTPS without a proxy",
   TLS_KEY_FILE: "PEM file with the key of TLS_CERT_FILE",
   PORT: "Port the dashboard listens on; default 8080, 0 picks a free one",

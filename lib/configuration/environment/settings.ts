@@ -26,6 +26,14 @@ export interface SeedAddress {
   readonly port: number;
 }
 
+/** How a reverse proxy tells who has signed in there. */
+export interface AuthProxy {
+  /** In lower case: `x-remote-user`. */
+  readonly header: string;
+  /** Who may make changes; everybody else only looks. */
+  readonly admins: readonly string[];
+}
+
 /** The settings of the dashboard and the command line. */
 export interface Settings {
   /** null when no NAS is needed (demo). */
@@ -45,6 +53,8 @@ export interface Settings {
   readonly basePath: string;
   /** Addresses and ranges of trusted reverse proxies. */
   readonly trustedProxies: readonly string[];
+  /** Who signs people in besides the dashboard; null: nobody does. */
+  readonly authProxy: AuthProxy | null;
   /** Files for serving HTTPS; null: plain HTTP. */
   readonly tls: { readonly certFile: string; readonly keyFile: string } | null;
   readonly listenHost: string;
@@ -85,6 +95,7 @@ export function readSettings(options: ReadOptions = {}): Settings {
       allowedHosts: readAllowedHosts(variables),
       basePath: readBasePath(variables),
       trustedProxies: readTrustedProxies(variables),
+      authProxy: readAuthProxy(variables),
       tls: readTls(variables),
       listenHost: get("HOST") ?? "127.0.0.1",
       listenPort: readPort(variables, "PORT", DEFAULT_PORT),
@@ -198,6 +209,29 @@ function readTrustedProxies({ get, refuse }: Variables): readonly string[] {
     refuse("TRUSTED_PROXIES", message);
   }
   return proxies;
+}
+
+/** Headers that mean something else, or that a client sets by itself. */
+const OTHER_HEADERS =
+  /^(authorization|cookie|host|origin|referer|connection|upgrade|x-forwarded-(for|host|proto|port)|sec-.*)$/;
+
+function readAuthProxy({ get, refuse }: Variables): AuthProxy | null {
+  const header = get("AUTH_PROXY_HEADER")?.toLowerCase();
+  if (header === undefined) {
+    if (get("AUTH_PROXY_ADMINS") !== undefined) {
+      refuse("AUTH_PROXY_ADMINS", "Requires AUTH_PROXY_HEADER; set both");
+    }
+    return null;
+  }
+  if (!/^[a-z0-9-]+$/.test(header) || OTHER_HEADERS.test(header)) {
+    const expected = "the name of a header that only the proxy sets, such as X-Remote-User";
+    refuse("AUTH_PROXY_HEADER", `AUTH_PROXY_HEADER must be ${expected}, found ${show(header)}`);
+  }
+  if (get("TRUSTED_PROXIES") === undefined) {
+    const message = "Is only believed from a trusted proxy; set TRUSTED_PROXIES to its address";
+    refuse("AUTH_PROXY_HEADER", message);
+  }
+  return { header, admins: listOf(get("AUTH_PROXY_ADMINS")) };
 }
 
 /** Values separated by commas or spaces. */

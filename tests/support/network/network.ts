@@ -98,6 +98,47 @@ export async function startNginx(
   };
 }
 
+/** Caddy on this machine with what `docs/install.md` shows, before a dashboard at this address. */
+export async function startCaddy(
+  { upstream, more = "" }: { readonly upstream: string; readonly more?: string },
+): Promise<AsyncDisposable & { readonly url: string }> {
+  const docs = await Deno.readTextFile(new URL("../../../docs/install.md", import.meta.url));
+  const site = /```caddyfile\n([^]*?)```/.exec(docs)?.[1] ?? assert.fail("the docs show Caddy");
+  assert.ok(site.includes("127.0.0.1:8080") && site.startsWith("lab.example {"), "the premise");
+  const { port } = freePort();
+  const folder = await Deno.makeTempDir();
+  await Deno.writeTextFile(
+    `${folder}/Caddyfile`,
+    `{\n  admin off\n  auto_https off\n}\n${
+      site.replace("127.0.0.1:8080", upstream).replace("lab.example {", `http://127.0.0.1:${port} {\n${more}`)
+    }`,
+  );
+  const child = new Deno.Command("caddy", {
+    args: ["run", "--config", `${folder}/Caddyfile`, "--adapter", "caddyfile"],
+    env: { HOME: folder, XDG_DATA_HOME: folder, XDG_CONFIG_HOME: folder },
+    stdout: "null",
+    stderr: "piped",
+  }).spawn();
+  const said = new Response(child.stderr).text();
+  const ended = child.status.then(async () => assert.fail(`Caddy ended, or is not there: ${await said}`));
+  await Promise.race([untilItListens("127.0.0.1", port), ended]);
+  ended.catch(() => {});
+  return {
+    url: `http://127.0.0.1:${port}`,
+    [Symbol.asyncDispose]: async () => {
+      child.kill("SIGTERM");
+      await child.status;
+      await said;
+      await Deno.remove(folder, { recursive: true });
+    },
+  };
+}
+
+function freePort(): Deno.NetAddr {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr;
+}
+
 async function untilItListens(hostname: string, port: number): Promise<void> {
   for (;;) {
     try {
