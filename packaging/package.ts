@@ -6,19 +6,24 @@ import { createHash } from "node:crypto";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import project from "../deno.json" with { type: "json" };
+import { makeDeb } from "./deb/deb.ts";
 import { type Architecture, ARCHITECTURES } from "./elf.ts";
 import { bundleProgram, readSources } from "./program.ts";
 import { makeRunFile } from "./run/run.ts";
 import { fetchRuntime } from "./runtime.ts";
-import { COMMAND, makeTree } from "./tree.ts";
+import { readThirdParties, runtimeAsThirdParty } from "./third_parties.ts";
+import { COMMAND, makeTree, NOTICES, type TreeContents } from "./tree.ts";
 
-const USAGE = "deno task package [x86_64] [aarch64] [--only run] [--output DIR]";
+const USAGE = "deno task package [x86_64] [aarch64] [--only run|deb] [--output DIR]";
 
 /** What can be built. */
-export const FORMATS = ["run"] as const;
+export const FORMATS = ["run", "deb"] as const;
 
 /** A kind of package. */
 export type Format = typeof FORMATS[number];
+
+/** How each kind is made. */
+const MAKERS = { run: makeRunFile, deb: makeDeb } as const satisfies Record<Format, typeof makeRunFile>;
 
 /** The name of a package's file. */
 export function fileNameOf(format: Format, architecture: Architecture): string {
@@ -38,10 +43,13 @@ export async function makePackages({ architectures, formats, output }: Wanted): 
   await Deno.mkdir(output, { recursive: true });
   const program = await Deno.makeTempDir({ prefix: `${COMMAND}-program-` });
   try {
-    await bundleProgram(await readSources(), program);
+    const sources = await readSources();
+    await bundleProgram(sources, program);
+    const thirdParties = await readThirdParties(sources.packages);
     const made: string[] = [];
     for (const architecture of architectures) {
-      made.push(...await makePackagesFor(architecture, { program, formats, output }));
+      const contents = { program, thirdParties: [...thirdParties, await runtimeAsThirdParty(architecture)] };
+      made.push(...await makePackagesFor(architecture, contents, { formats, output }));
     }
     return made;
   } finally {
@@ -51,21 +59,26 @@ export async function makePackages({ architectures, formats, output }: Wanted): 
 
 async function makePackagesFor(
   architecture: Architecture,
-  { program, formats, output }: Omit<Wanted, "architectures"> & { readonly program: string },
+  contents: Omit<TreeContents, "runtime">,
+  { formats, output }: Omit<Wanted, "architectures">,
 ): Promise<string[]> {
   const folder = await Deno.makeTempDir({ prefix: `${COMMAND}-package-` });
   try {
     const runtime = await fetchRuntime(architecture, folder);
     const tree = `${folder}/tree`;
-    await makeTree(tree, program, runtime);
+    await makeTree(tree, { ...contents, runtime });
     const { version } = project;
+    const parts = { architecture, version, libc: runtime.libc, tree };
     const made: string[] = [];
-    if (formats.includes("run")) {
-      const file = `${output}/${fileNameOf("run", architecture)}`;
-      await makeRunFile({ architecture, version, libc: runtime.libc, tree }, file);
+    for (const format of formats) {
+      const file = `${output}/${fileNameOf(format, architecture)}`;
+      await MAKERS[format](parts, file);
       made.push(file);
     }
-    return made;
+    const name = `${output}/${COMMAND}-${architecture}`;
+    await Deno.copyFile(`${tree}/sbom.cdx.json`, `${name}.cdx.json`);
+    await Deno.copyFile(`${tree}/${NOTICES}`, `${name}.${NOTICES}`);
+    return [...made, `${name}.cdx.json`, `${name}.${NOTICES}`];
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

@@ -7,13 +7,13 @@ import runtime from "./runtime.json" with { type: "json" };
 /** Its version, the same on every architecture. */
 export const RUNTIME_VERSION = runtime.version;
 
+/** The npm package of an architecture's runtime, and its hash as npm publishes it. */
+export function runtimePackage(architecture: Architecture): { package: string; integrity: string } {
+  return runtime[architecture];
+}
+
 /** A runtime that was fetched and checked. */
 export interface Runtime {
-  /** Its npm package. */
-  readonly name: string;
-  readonly version: string;
-  /** Hash of the npm package, as npm publishes it. */
-  readonly integrity: string;
   /** The executable. */
   readonly path: string;
   /** Needs the GNU C library 2.x, of at least this x. */
@@ -22,7 +22,7 @@ export interface Runtime {
 
 /** Fetches the runtime of an architecture into a folder. Throws when it is not the one that this version was made with. */
 export async function fetchRuntime(architecture: Architecture, folder: string): Promise<Runtime> {
-  const { package: name, integrity } = runtime[architecture];
+  const { package: name, integrity } = runtimePackage(architecture);
   const spec = `${name}@${RUNTIME_VERSION}`;
   const options = ["--silent", "--prefer-offline", "--pack-destination", folder];
   const file = `${folder}/${(await run("npm", ["pack", spec, ...options])).trim()}`;
@@ -35,5 +35,5 @@ export async function fetchRuntime(architecture: Architecture, folder: string): 
   const path = `${folder}/deno`;
   const executable = await Deno.readFile(path);
   expectArchitecture(executable, architecture, spec);
-  return { name, version: RUNTIME_VERSION, integrity, path, libc: oldestLibc(executable) };
+  return { path, libc: oldestLibc(executable) };
 }

@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import project from "../deno.json" with { type: "json" };
 import { run } from "./command.ts";
 import type { Runtime } from "./runtime.ts";
+import { noticesOf, sbomOf, type ThirdParty } from "./third_parties.ts";
 
 const ROOT = new URL("../", import.meta.url);
 
@@ -26,8 +27,22 @@ export const FLAGS: readonly string[] = [
   "--allow-write",
 ];
 
-/** Fills a folder with the bundled program, its runtime and the command that starts it. */
-export async function makeTree(folder: string, program: string, runtime: Runtime): Promise<void> {
+/** The file with the licences of third parties. */
+export const NOTICES = "THIRD-PARTY-NOTICES.txt";
+
+/** What a folder is made of. */
+export interface TreeContents {
+  /** The folder of the bundled program. */
+  readonly program: string;
+  readonly runtime: Runtime;
+  readonly thirdParties: readonly ThirdParty[];
+}
+
+/** Fills a folder with the program, its runtime, the command that starts it and the licences. */
+export async function makeTree(
+  folder: string,
+  { program, runtime, thirdParties }: TreeContents,
+): Promise<void> {
   await Deno.mkdir(folder, { recursive: true });
   await run("cp", ["-R", program, `${folder}/program`]);
   await Deno.copyFile(runtime.path, `${folder}/runtime`);
@@ -35,6 +50,8 @@ export async function makeTree(folder: string, program: string, runtime: Runtime
   const start = await readPackagingFile("start.sh");
   await Deno.writeTextFile(`${folder}/${COMMAND}`, fill(start, { FLAGS: FLAGS.join(" ") }), { mode: 0o755 });
   await Deno.copyFile(fileURLToPath(new URL("LICENSE", ROOT)), `${folder}/LICENSE`);
+  await Deno.writeTextFile(`${folder}/${NOTICES}`, noticesOf(thirdParties));
+  await Deno.writeTextFile(`${folder}/sbom.cdx.json`, sbomOf(thirdParties));
 }
 
 /** A file of this folder as text. */

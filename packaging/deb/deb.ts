@@ -1,0 +1,110 @@
+/** The Debian package: the program, its unit, a system user and settings. */
+import { fileURLToPath } from "node:url";
+import { compress, EPOCH_S, sizeOf } from "../archive.ts";
+import { run } from "../command.ts";
+import type { Architecture } from "../elf.ts";
+import { COMMAND, fill, NOTICES, readPackagingFile } from "../tree.ts";
+
+const ROOT = new URL("../../", import.meta.url);
+
+/** As Debian names the architectures. */
+const DEBIAN_NAMES = { x86_64: "amd64", aarch64: "arm64" } as const satisfies Record<Architecture, string>;
+
+/** What a package is made of. */
+export interface DebContents {
+  readonly architecture: Architecture;
+  readonly version: string;
+  /** Needs the GNU C library 2.x, of at least this x. */
+  readonly libc: number;
+  /** The folder of the program. */
+  readonly tree: string;
+}
+
+/** Lines in which the unit of the package differs from the one in docs/install, which people copy. */
+const UNIT_CHANGES: readonly (readonly [from: string, to: string])[] = [
+  [
+    "# /etc/systemd/system/truenas-vm-manager.service, on another Linux machine than the NAS.\n",
+    "# Change it with: systemctl edit truenas-vm-manager\n",
+  ],
+  ["ExecStart=/usr/local/bin/", "ExecStart=/usr/bin/"],
+  // Compiled code, for faster starts. The program itself has no access to it.
+  [
+    "DynamicUser=yes\n",
+    `User=${COMMAND}\nCacheDirectory=${COMMAND}\nCacheDirectoryMode=0700\nEnvironment=DENO_DIR=/var/cache/${COMMAND}\n`,
+  ],
+];
+
+/** Writes the package. */
+export async function makeDeb(
+  { architecture, version, libc, tree }: DebContents,
+  output: string,
+): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: `${COMMAND}-deb-` });
+  try {
+    await fillRoot(folder, tree);
+    const kib = String(Math.ceil(await sizeOf(folder) / 1024));
+    const control = {
+      VERSION: version,
+      ARCHITECTURE: DEBIAN_NAMES[architecture],
+      INSTALLED_KIB: kib,
+      LIBC: String(libc),
+    };
+    await write(`${folder}/DEBIAN/control`, fill(await readPackagingFile("deb/control"), control));
+    const settings = ["config.yaml", ".env"].map((name) => `/etc/${COMMAND}/${name}\n`);
+    await write(`${folder}/DEBIAN/conffiles`, settings.join(""));
+    for (const script of ["postinst", "prerm", "postrm"]) {
+      await write(`${folder}/DEBIAN/${script}`, await readPackagingFile(`deb/${script}`), 0o755);
+    }
+    await run("dpkg-deb", ["--root-owner-group", "-Zgzip", "-z6", "--build", folder, output], {
+      env: { SOURCE_DATE_EPOCH: String(EPOCH_S) },
+    });
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+async function fillRoot(root: string, tree: string): Promise<void> {
+  for (
+    const path of ["DEBIAN", "usr/bin", "usr/lib/systemd/system", "usr/lib/sysusers.d", `etc/${COMMAND}`]
+  ) {
+    await Deno.mkdir(`${root}/${path}`, { recursive: true });
+  }
+  const program = `usr/lib/${COMMAND}`;
+  const documents = `usr/share/doc/${COMMAND}`;
+  await run("cp", ["-R", tree, `${root}/${program}`]);
+  await Deno.symlink(`../lib/${COMMAND}/${COMMAND}`, `${root}/usr/bin/${COMMAND}`);
+
+  await Deno.mkdir(`${root}/${documents}`, { recursive: true });
+  const texts = ["LICENSE", NOTICES].map((name) => Deno.readTextFile(`${tree}/${name}`));
+  await write(`${root}/${documents}/copyright`, (await Promise.all(texts)).join("\n"));
+  await Deno.remove(`${root}/${program}/LICENSE`);
+  await Deno.remove(`${root}/${program}/${NOTICES}`);
+  await write(`${root}/${documents}/changelog`, await readProjectFile("CHANGELOG.md"));
+  await compress(`${root}/${documents}/changelog`);
+
+  await write(`${root}/usr/lib/systemd/system/${COMMAND}.service`, await unit());
+  await write(`${root}/usr/lib/sysusers.d/${COMMAND}.conf`, await readPackagingFile("deb/sysusers.conf"));
+  await write(`${root}/etc/${COMMAND}/config.yaml`, await readProjectFile("config.yaml"));
+  // Without settings, the page connects the NAS.
+  const settings = (await readProjectFile(".env.example")).replaceAll(/^(?=[A-Z])/gm, "# ");
+  await run("chmod", ["-R", "u=rwX,go=rX", root]);
+  await write(`${root}/etc/${COMMAND}/.env`, settings, 0o600);
+}
+
+async function unit(): Promise<string> {
+  let text = await readProjectFile(`docs/install/${COMMAND}.service`);
+  for (const [from, to] of UNIT_CHANGES) {
+    if (text.split(from).length !== 2) throw new Error(`The unit should have "${from.trim()}" once`);
+    text = text.replace(from, to);
+  }
+  return text;
+}
+
+async function write(path: string, text: string, mode = 0o644): Promise<void> {
+  await Deno.writeTextFile(path, text);
+  await Deno.chmod(path, mode);
+}
+
+function readProjectFile(path: string): Promise<string> {
+  return Deno.readTextFile(fileURLToPath(new URL(path, ROOT)));
+}
