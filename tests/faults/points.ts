@@ -30,7 +30,14 @@ export interface Point {
   readonly nth: number;
 }
 
-const TIMES = { callMs: 0, zvolMs: 1, startMs: 0, shutdownMs: 0, deleteRunningMs: 1 } as const;
+const TIMES = {
+  callMs: 0,
+  zvolMs: 1,
+  startMs: 0,
+  shutdownMs: 0,
+  deleteRunningMs: 1,
+  pingSecondMs: 5,
+} as const;
 
 /** Much longer than a call that continues on its own takes (30 ms), even on a busy machine. */
 const SETTLE = { settleMs: 400, pollMs: 10 } as const;
@@ -49,6 +56,14 @@ export function seeded(count: number): FlatConfiguration {
   const { worker, ...others } = workers(count);
   assert.ok(worker !== undefined && "count" in worker);
   return { ...others, worker: { ...worker, seed: { kind: "cloud-init", user: "admin" } } };
+}
+
+/** The same on a CD-ROM, because they have static addresses. */
+export function seededOnDisk(count: number): FlatConfiguration {
+  const { worker, ...others } = seeded(count);
+  assert.ok(worker !== undefined && "count" in worker);
+  const [lan = ""] = Object.keys(worker.network);
+  return { ...others, worker: { ...worker, addresses: { [lan]: { range: "10.0.0.21-29/24" } } } };
 }
 
 /** Replaces so many workers, because their first disk has to become smaller; their second disk stays. */
@@ -267,8 +282,13 @@ export function picture({ store }: Simulator): string {
   return JSON.stringify([vms, [...store.devices.values()], [...store.datasets.values()]], null, 1);
 }
 
-/** Our VMs are exactly as planned, each once, running, with its devices and zvols. */
-export function expectPlanned({ store }: Simulator, count: number, at: string): void {
+/** Our VMs are exactly as planned, each once, running, with its devices and zvols, and further devices of these kinds. */
+export function expectPlanned(
+  { store }: Simulator,
+  count: number,
+  at: string,
+  further: readonly string[] = [],
+): void {
   const ours = [...store.vms.values()].filter(({ config }) => /^worker\d+$/.test(config.name));
   const names = ours.map(({ config }) => config.name).toSorted();
   assert.deepEqual(names, Array.from({ length: count }, (_, n) => `worker0${n + 1}`), at);
@@ -276,7 +296,8 @@ export function expectPlanned({ store }: Simulator, count: number, at: string): 
     const own = [...store.devices.values()].filter((device) => device.vm === vm.id);
     const kinds = own.map(({ attributes }) => attributes.dtype).toSorted();
     assert.equal(vm.state, "RUNNING", `${at}: ${vm.config.name} runs`);
-    assert.deepEqual(kinds, ["CDROM", "DISK", "DISK", "DISPLAY", "NIC", "NIC"], `${at}: ${vm.config.name}`);
+    const expected = ["CDROM", "DISK", "DISK", "DISPLAY", "NIC", "NIC", ...further].toSorted();
+    assert.deepEqual(kinds, expected, `${at}: ${vm.config.name}`);
     for (const n of [0, 1]) {
       const zvol = store.datasets.get(`tank/vms/${vm.config.name}-disk${n}`);
       assert.equal(zvol?.userProperties[ZVOL_PROPERTIES.vm], vm.config.uuid, `${at}: its zvol names it`);
