@@ -8,6 +8,7 @@ import { ConfigurationError } from "./errors/errors.ts";
 import { passesByItself } from "./errors/outage.ts";
 import type { NasIdentity, Vm } from "./inventory/inventory.ts";
 import { Acquirer } from "./images/acquiring/acquirer.ts";
+import { SeedRemover } from "./first_boot/iso/seed_remover.ts";
 import type { SeedServer } from "./first_boot/serving/served_seed.ts";
 import { NO_SEED_FILES } from "./first_boot/planning/seeds_read.ts";
 import { SeedKeeper } from "./first_boot/serving/seed_keeper.ts";
@@ -73,6 +74,7 @@ export class VMManager implements AsyncDisposable {
   /** Serves guests their seeds; null when seeds come by disk only. */
   readonly seeds: SeedServer | null;
   readonly #seedKeeper: SeedKeeper | null;
+  readonly #seedRemover: SeedRemover;
   readonly #serveAgain: () => Promise<void>;
   readonly #session: Session;
   readonly #planner: Planner;
@@ -207,6 +209,17 @@ export class VMManager implements AsyncDisposable {
     this.images = new Images({ session, operations: this.operations, acquirer });
     const { inventory, operations } = this;
     const { guard } = sessionOptions;
+    const { claims } = runner;
+    const views = () => store.list();
+    this.#seedRemover = new SeedRemover({
+      caller: session,
+      live,
+      guard,
+      claims,
+      views,
+      logger,
+      now: store.now,
+    });
     this.checkpoints = new Checkpoints({ session, inventory, operations, guard, patience });
     this.consoles = new Consoles({
       session,
@@ -265,6 +278,7 @@ export class VMManager implements AsyncDisposable {
     await this.operations.idle();
     this.inventory.live.close();
     this.inventory.load.close();
+    await this.#seedRemover.close();
     await this.#seedKeeper?.close();
     await this.#session.close();
   }

@@ -9,6 +9,8 @@ import { NOTHING_CHANGED } from "../../../lib/plan/changes.ts";
 import { type Simulator, startSimulator } from "../../../lib/simulator/simulator.ts";
 import { addDataset, devicesOf } from "../../../lib/simulator/store.ts";
 import { VMManager } from "../../../lib/vm_manager.ts";
+import { Peer } from "../../support/peer.ts";
+import { repeatedly } from "../../support/deadline.ts";
 import { TEST_TIMES } from "../../support/dashboard.ts";
 import { credentials, type Lab, onEach, outcomes, vmNamed, vmNames, workers } from "../../support/lab.ts";
 
@@ -178,4 +180,77 @@ Deno.test("an account that can bring no file to the NAS is told so by the plan, 
     finding?.message ?? "",
     /only full administrators may upload files.*set SEED_HOST and grant CLOUD_SYNC_WRITE$/,
   );
+});
+
+/** Somebody else who works on the NAS. */
+async function signedIn({ url }: Simulator): Promise<Peer & AsyncDisposable> {
+  const peer = new Peer(url);
+  await peer.open();
+  await peer.login();
+  return Object.assign(peer, { [Symbol.asyncDispose]: () => peer.close() });
+}
+
+/** Ten minutes, after which a guest is taken to have booted. */
+const FIRST_BOOT_MS = 600_000;
+
+for (const version of ["25.10", "27.0"] as const) {
+  Deno.test(`a VM that is stopped after its first boot loses its seed, wherever it was stopped (${version})`, async () => {
+    await using simulator = await startSimulator({ times: TEST_TIMES, version });
+    const time = { ms: 1_800_000_000_000 };
+    await using manager = new VMManager({ ...credentials(simulator), now: () => time.ms });
+    await manager.connect();
+    await create({ simulator, manager });
+    const [dataset = ""] = seeds(simulator);
+    const id = vmNamed(simulator, "worker01")?.id ?? 0;
+    await using nas = await signedIn(simulator);
+    const seen = (state: string) =>
+      repeatedly(
+        `the list shows that it is ${state}`,
+        async () => (await manager.inventory.live.ready()).vms?.[0]?.state === state || null,
+      );
+
+    await seen("RUNNING");
+    await nas.result("vm.poweroff", id);
+    await seen("STOPPED");
+    assert.deepEqual(seeds(simulator), [dataset], "its first boot may not be over");
+    await nas.result("vm.start", id);
+    await seen("RUNNING");
+    time.ms += FIRST_BOOT_MS;
+    await nas.result("vm.poweroff", id);
+    await repeatedly("its seed is gone", () => Promise.resolve(seeds(simulator).length === 0 || null));
+    assert.equal(cdOf(simulator, "worker01"), undefined);
+    assert.ok(vmNamed(simulator, "worker01") !== undefined);
+    const kinds = devicesOf(simulator.store, id).map(({ attributes }) => attributes.dtype);
+    assert.equal(kinds.filter((it) => it === "CDROM").length, 1, "its install image stays");
+  });
+}
+
+Deno.test("a CD-ROM that only looks like a seed is left when its VM is stopped", async () => {
+  await using simulator = await startSimulator({ times: TEST_TIMES });
+  const time = { ms: 1_800_000_000_000 };
+  await using manager = new VMManager({ ...credentials(simulator), now: () => time.ms });
+  await manager.connect();
+  await create({ simulator, manager });
+  const [dataset = ""] = seeds(simulator);
+  const stored = simulator.store.datasets.get(dataset);
+  assert.ok(stored !== undefined);
+  stored.userProperties["truenas-vm-manager:vm"] = crypto.randomUUID();
+  await manager.inventory.live.ready();
+  time.ms += FIRST_BOOT_MS;
+  const id = vmNamed(simulator, "worker01")?.id ?? 0;
+  await using nas = await signedIn(simulator);
+  const { length } = simulator.calls;
+  await nas.result("vm.poweroff", id);
+  await repeatedly(
+    "it is looked at",
+    () =>
+      Promise.resolve(
+        simulator.calls.slice(length).some(({ method, params }) =>
+          method === "pool.dataset.query" && JSON.stringify(params).includes(dataset)
+        ) || null,
+      ),
+  );
+  await manager.list();
+  assert.deepEqual(seeds(simulator), [dataset]);
+  assert.ok(cdOf(simulator, "worker01") !== undefined);
 });
