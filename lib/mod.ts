@@ -216,7 +216,7 @@ export type { DeviceSpec, VmSpec } from "./vm_templates/specs.ts";
 export type { CheckedRole, NeededRole } from "./truenas/roles.ts";
 export type { SerialConsole, ShellSocket } from "./truenas/connection/shell.ts";
 export type { Capacity } from "./inventory/inventory.ts";
-export type { Choices } from "./truenas/read_inventory.ts";
+export type { Choices } from "./truenas/read_choices.ts";
 export type { NasConnection, SessionState } from "./truenas/connection/nas_connection.ts";
 export type { DeviceType, VersionRules } from "./truenas/versions.ts";
 export { type FlatCreationRequest as CreationRequest, VMManager } from "./vm_manager.ts";

@@ -125,8 +125,8 @@ function hasSecret(url: string): boolean {
 export function sha256Problem(sha256: unknown): string | null {
   if (typeof sha256 === "string" && SHA256.test(sha256.trim())) return null;
   return typeof sha256 === "string" && SHA512.test(sha256.trim())
-    ? "sha256 must be 64 hexadecimal digits, and this is a SHA-512; check the file with it, and enter what sha256sum prints"
-    : "sha256 must be 64 hexadecimal digits";
+    ? "The SHA-256 must be 64 hexadecimal digits, and this is a SHA-512; check the file with it, and enter what sha256sum prints"
+    : "The SHA-256 must be 64 hexadecimal digits";
 }
 
 function urlProblems(field: string, { url, path }: Readonly<Record<string, unknown>>): ImageProblem[] {

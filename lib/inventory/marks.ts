@@ -49,6 +49,11 @@ export function markedDescription(description: string): string {
   return description === "" ? MARK : `${description} ${MARK}`;
 }
 
+/** What a person wrote in a description: all but the mark. */
+export function withoutMark(description: string): string {
+  return description.replace(MARK, "").trim();
+}
+
 /** Whether a description contains the mark. */
 export function isMarked(description: string): boolean {
   return description.includes(MARK);

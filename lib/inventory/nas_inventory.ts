@@ -7,11 +7,10 @@ import { type Lineage, readLineage, UNKNOWN_LINEAGE } from "../images/listing/li
 import { readImageFacts } from "../images/listing/read_image_list.ts";
 import type { OperationStore } from "../operations/record/store.ts";
 import type { OperationEvent, OperationView } from "../operations/types.ts";
+import { type Choices, readChoices } from "../truenas/read_choices.ts";
 import {
-  type Choices,
   type Patience,
   readCapacity,
-  readChoices,
   readDatasets,
   readMissingFiles,
   readVms,

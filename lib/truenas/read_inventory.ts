@@ -241,51 +241,6 @@ export async function readGuestIps(
   return found;
 }
 
-/** The choices a form offers besides free text. */
-export interface Choices {
-  /** Bridges and interfaces that a NIC can be attached to. */
-  readonly nicChoices: Reading<readonly string[]>;
-  /** Datasets in which zvols can be created. */
-  readonly datasets: Reading<readonly string[]>;
-  /** Install images in the same folder as the configured one. */
-  readonly isos: Reading<readonly string[]>;
-}
-
-/** Reads the choices of a form; `isoFolder` is the folder of the install images. */
-export async function readChoices(
-  caller: Caller,
-  isoFolder: string | null,
-  options: ReadOptions = {},
-): Promise<Choices> {
-  const [nicChoices, isos, datasets] = await Promise.all([
-    readNicChoices(caller, options),
-    readIsos(caller, isoFolder, options),
-    readFilesystems(caller, options),
-  ]);
-  return { nicChoices, isos, datasets };
-}
-
-/** TrueNAS's own datasets (system and apps), which are unsuitable for zvols. */
-export const SYSTEM_DATASET = /(^|\/)(\.system|ix-applications|ix-apps|\.ix-virt)(\/|$)/;
-
-/** Datasets in which zvols can be created. */
-async function readFilesystems(caller: Caller, options: ReadOptions): Promise<Reading<readonly string[]>> {
-  return await reading(async () => {
-    const rows = await queryDatasets(caller, ["type", "=", "FILESYSTEM"], {
-      ...options,
-      limit: MAX_DATASETS,
-    });
-    return rows.map(({ id }) => id).filter((name) => !SYSTEM_DATASET.test(name)).toSorted();
-  });
-}
-
-/** A longer list would not help anyone choose. */
-const MAX_DATASETS = 500;
-
-function readNicChoices(caller: Caller, options: ReadOptions): Promise<Reading<readonly string[]>> {
-  return reading(async () => nicNames(await caller.call("vm.device.nic_attach_choices", [], options)));
-}
-
 /** Turns a refusal or timeout into a reason; a lost connection is thrown. */
 export async function reading<T>(ask: () => Promise<T>): Promise<Reading<T>> {
   try {
@@ -297,6 +252,17 @@ export async function reading<T>(ask: () => Promise<T>): Promise<Reading<T>> {
     if (!(error instanceof TrueNASCallError)) throw error;
     return { known: false, because: error.message };
   }
+}
+
+/** TrueNAS's own datasets (system and apps), which are unsuitable for zvols. */
+export const SYSTEM_DATASET = /(^|\/)(\.system|ix-applications|ix-apps|\.ix-virt)(\/|$)/;
+
+/** The bridges and interfaces that a NIC can be attached to. */
+export function readNicChoices(
+  caller: Caller,
+  options: ReadOptions = {},
+): Promise<Reading<readonly string[]>> {
+  return reading(async () => nicNames(await caller.call("vm.device.nic_attach_choices", [], options)));
 }
 
 /** The existing datasets and zvols with these names. */
@@ -370,17 +336,4 @@ async function fileExists(caller: Caller, path: string, options: ReadOptions): P
     if (isFileMissing(error)) return false;
     throw error;
   }
-}
-
-async function readIsos(
-  caller: Caller,
-  folder: string | null,
-  options: ReadOptions,
-): Promise<Reading<readonly string[]>> {
-  if (folder === null) return { known: false, because: "no folder is configured" };
-  return await reading(async () => {
-    const filters = [["type", "=", "FILE"]] as const;
-    const entries = await caller.call("filesystem.listdir", [folder, filters, { limit: 1_000 }], options);
-    return entries.map(({ path }) => path).filter((path) => /\.(iso|img)$/i.test(path)).toSorted();
-  });
 }

@@ -66,8 +66,8 @@ export function listProps(dashboard: Dashboard, query: VmQuery, mayChange: boole
 }
 
 /** Props of the filter above a list. */
-export function filterOf({ query, counts, matching, total, stale }: VmListProps): ListFilterProps {
-  return { query, counts, matching: matching.length, total, stale };
+export function filterOf({ query, counts, matching, total }: VmListProps): ListFilterProps {
+  return { query, counts, matching: matching.length, total };
 }
 
 /** VMs that an operation left unfinished. */

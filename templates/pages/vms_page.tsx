@@ -5,7 +5,7 @@ import { CapacityStrip, type CapacityView } from "../parts/capacity.tsx";
 import { HostLoad, type HostLoadView } from "../parts/host_load.tsx";
 import { Icon } from "../parts/icons.tsx";
 import { BulkBar } from "../parts/list/bulk_bar.tsx";
-import { ListFilter } from "../parts/list/filter.tsx";
+import { ListFilter, VmListAge } from "../parts/list/filter.tsx";
 import { OpStrip } from "../parts/list/op_strip.tsx";
 import { ExportLink } from "../parts/list/patches.tsx";
 import { VmList, type VmListProps } from "../parts/list/vm_list.tsx";
@@ -40,6 +40,7 @@ export function VmsPage({ frame, list, stream, running, capacity, load }: VmsPag
       <div class="page-head">
         <div class="title">
           <h1>VMs</h1>
+          <VmListAge stale={list.stale} />
         </div>
         <div class="actions">
           <ExportLink query={query} count={matching.length} />

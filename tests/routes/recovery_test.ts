@@ -213,6 +213,7 @@ Deno.test("a wait for the NAS is ended on a click, and the page that follows say
     const ended = await page();
     assert.match(ended, /data-status="interrupted"/);
     assert.match(ended, /Waiting for the NAS was stopped/);
+    assert.match(ended, /<a href="\/\?q=[a-z0-9]+">/, "a VM that may be there can be found");
     for (const button of ["resume-operation", "roll-back-operation", "leave-operation"]) {
       assert.ok(ended.includes(`id="${button}"`), button);
     }

@@ -63,7 +63,7 @@ export async function rollBack(context: StepContext, undo: Undo): Promise<VmResu
       return { outcome: cancelled ? "cancelled" : "failed", message: `${why}. Nothing was created` };
     }
     const state = unread === null
-      ? "nothing is left"
+      ? nothingLeft(created)
       : `whether a zvol is left could not be checked because ${unread}`;
     const message = `${why}. Removed again: ${removed.join(", ")}; ${state}`;
     return { outcome: cancelled ? "cancelled" : "rolled-back", message };
@@ -71,6 +71,15 @@ export async function rollBack(context: StepContext, undo: Undo): Promise<VmResu
     const message = `${why}. Rolling back failed: ${reasonOf(error)}. ${await describeState(work)}`;
     return { outcome: "left-behind", message, ...idOf(created) };
   }
+}
+
+/** What is prepared of an image serves other VMs too, so it stays. */
+function nothingLeft({ doneSteps }: CreatedResources): string {
+  if (doneSteps.includes("download")) {
+    return "nothing of the VM is left; the image's file stays on the NAS for the next attempt";
+  }
+  const hasImage = doneSteps.includes("image") || doneSteps.includes("clone");
+  return hasImage ? "nothing of the VM is left" : "nothing is left";
 }
 
 /** Keeps an incomplete VM, as the user asked. */

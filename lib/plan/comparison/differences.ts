@@ -2,8 +2,7 @@
  * The fields in which an existing VM differs from what configuration and templates say. What neither of them states, such
  * as a port that the plan chose, is not compared. Pure.
  */
-import type { Vm } from "../../inventory/inventory.ts";
-import { isMarked, MARK, markedDescription } from "../../inventory/marks.ts";
+import { isMarked, markedDescription, withoutMark } from "../../inventory/marks.ts";
 import { MIB } from "../../units.ts";
 import type { Difference } from "../types.ts";
 import { deviceDifferences } from "./device_differences.ts";
@@ -55,7 +54,7 @@ function settingDifferences(comparison: Comparison): Difference[] {
       ...setting("autostart", autostart, found.autostart),
     }),
     ...columnDifferences(comparison),
-    ...compare("description", description?.trim(), ownText(found), {
+    ...compare("description", description?.trim(), withoutMark(found.description), {
       ...NAS_SETTING,
       ...setting("description", markedDescription(description?.trim() ?? ""), found.description),
     }),
@@ -85,10 +84,6 @@ type Value = string | number | boolean | null;
 
 function setting(column: string, value: Value, was: Value) {
   return changedBy({ kind: "settings", set: { [column]: value }, was: { [column]: was } });
-}
-
-function ownText({ description }: Vm): string {
-  return description.replace(MARK, "").trim();
 }
 
 function yesNo(value: boolean | null): string | null {

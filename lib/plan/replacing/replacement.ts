@@ -3,7 +3,7 @@
  * uuid, so that an interrupted replacement can always tell the two apart. Pure.
  */
 import type { Disk, Inventory, Vm } from "../../inventory/inventory.ts";
-import { MARK } from "../../inventory/marks.ts";
+import { withoutMark } from "../../inventory/marks.ts";
 import { hasRole } from "../../truenas/roles.ts";
 import { MIB } from "../../units.ts";
 import { type CreationInput, findDataset } from "../creation_input.ts";
@@ -71,7 +71,7 @@ function replacementOf({ vm, found, disks }: ToReplace, input: CreationInput): R
     zvols: inOrder(zvols),
     keeps,
     devices,
-    description: vm.description || (stated.description ?? found.description.replace(MARK, "").trim()),
+    description: vm.description || (stated.description ?? withoutMark(found.description)),
     autostart: vm.autostart ?? stated.autostart ?? found.autostart,
     start: found.state === "RUNNING" || (vm.start && isNew),
     resizes: resizeStepsOf(vm, keeps.map(({ zvol }) => zvol)),

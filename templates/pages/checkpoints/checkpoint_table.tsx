@@ -107,7 +107,7 @@ function Vms({ vms, all }: { vms: readonly CheckpointVm[]; all: number }) {
       <summary>
         <Icon name="chevron" />
         <b>{formatCount(vms.length, "VM")}</b>
-        <span>{changed === 0 ? "unchanged since" : `${changed} changed since`}</span>
+        <span>{changed === 0 ? "none changed since" : `${changed} changed since`}</span>
       </summary>
       <div class="body">{list}</div>
     </details>

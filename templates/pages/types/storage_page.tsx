@@ -4,7 +4,7 @@ import { Layout, type PageFrame } from "../../layout.tsx";
 import { ErrorSummary, Notice } from "../../parts/common.tsx";
 import type { CreateChoices } from "../../parts/vm/vm_forms.tsx";
 import { paths } from "../../paths.ts";
-import { StorageFields } from "../../parts/type_form/storage_fields.tsx";
+import { SHARED_HELP, StorageFields } from "../../parts/type_form/storage_fields.tsx";
 import { ReadOnlyNotice, TypeTrail } from "./type_parts.tsx";
 
 /** The state of the page. */
@@ -42,7 +42,7 @@ export function StoragePage({ frame, page }: { frame: PageFrame; page: StoragePa
         <div class="body stack">
           <input type="hidden" name="change" value="storage" />
           <input type="hidden" name="shown" value={shown} />
-          <StorageFields storage={page.storage} choices={choices} problems={problems} />
+          <StorageFields storage={page.storage} choices={choices} problems={problems} help={SHARED_HELP} />
           <p class="actions">
             <button type="submit" class="btn primary" id="review">Review changes</button>
             <a class="btn" href={paths.types()}>Cancel</a>

@@ -9,7 +9,7 @@ import { CountField, PartFields, SizeFields } from "../../parts/type_form/fields
 import { TYPE_FORM } from "./type_parts.tsx";
 import { ImageChoice } from "../../parts/type_form/image_fields.tsx";
 import { AdvancedFields } from "../../parts/type_form/advanced_fields.tsx";
-import { StorageFields } from "../../parts/type_form/storage_fields.tsx";
+import { SHARED_HELP, StorageFields } from "../../parts/type_form/storage_fields.tsx";
 import { ReadOnlyNotice, TypeTrail } from "./type_parts.tsx";
 import { type Totals, TotalsCard } from "../../parts/type_form/totals.tsx";
 
@@ -107,7 +107,7 @@ function TypeCard({ page }: { page: TypePageProps }) {
         </div>
         {form.storage === null ? null : (
           <div class="fields-2">
-            <StorageFields storage={form.storage} choices={choices} problems={problems} />
+            <StorageFields storage={form.storage} choices={choices} problems={problems} help={SHARED_HELP} />
           </div>
         )}
         <ImageChoice {...fields} choices={choices} />

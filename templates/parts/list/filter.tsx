@@ -1,5 +1,5 @@
 /** Finds VMs: a search field, and chips that say how many VMs each would show. Everything stays in the URL. */
-import { formatDuration, formatNumber } from "../../../lib/units.ts";
+import { formatNumber } from "../../../lib/units.ts";
 import { NEEDS_LOOK, paths, type VmQuery } from "../../paths.ts";
 import { SHAPES, Time } from "../common.tsx";
 import { Icon, Shape, type ShapeName } from "../icons.tsx";
@@ -29,11 +29,10 @@ export interface ListFilterProps {
   /** The number of VMs that match, and without the filter. */
   readonly matching: number;
   readonly total: number;
-  readonly stale: Stale | null;
 }
 
 /** The filter. */
-export function ListFilter({ query, counts, matching, total, stale }: ListFilterProps) {
+export function ListFilter({ query, counts, matching, total }: ListFilterProps) {
   const kept = Object.entries(query).filter(([name, value]) => name !== "q" && value !== "");
   return (
     <div class="filter">
@@ -56,7 +55,7 @@ export function ListFilter({ query, counts, matching, total, stale }: ListFilter
       </form>
       <Chips query={query} counts={counts} />
       <div class="end">
-        <ListCount matching={matching} total={total} stale={stale} />
+        <ListCount matching={matching} total={total} />
         <ColumnMenu query={query} />
       </div>
     </div>
@@ -153,13 +152,12 @@ function Applied({ label, what, href }: { label: string; what: string; href: str
   );
 }
 
-/** How many VMs match, and how old that is. Live updates replace it by its id. */
-export function ListCount({ matching, total, stale }: Omit<ListFilterProps, "query" | "counts">) {
+/** How many VMs match. Live updates replace it by its id. */
+export function ListCount({ matching, total }: Pick<ListFilterProps, "matching" | "total">) {
   return (
     <span class="count" id="vm-count">
       {/* The first chip says it too, unless something is filtered. */}
-      <span class={matching === total ? "visually-hidden" : undefined}>{shownOf(matching, total)}</span>{" "}
-      <VmListAge stale={stale} />
+      <span class={matching === total ? "visually-hidden" : undefined}>{shownOf(matching, total)}</span>
     </span>
   );
 }
@@ -171,12 +169,12 @@ export function shownOf(matching: number, total: number): string {
 }
 
 /** The age of the list while the NAS is not connected. Live updates replace it by its id. */
-export function VmListAge({ stale }: Pick<ListFilterProps, "stale">) {
+export function VmListAge({ stale }: { readonly stale: Stale | null }) {
   return (
     <span id="vm-list-age" class="warn tone" data-stale={stale === null ? undefined : "true"}>
       {stale === null ? "" : (
         <>
-          as of <Time at={stale.since} />, {formatDuration(stale.now - stale.since)} ago
+          as of <Time at={stale.since} />
         </>
       )}
     </span>

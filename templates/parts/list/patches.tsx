@@ -51,7 +51,7 @@ export function ChipsPatch({ filter, selectable }: ChipsPatchProps) {
         <Chips query={filter.query} counts={filter.counts} />
       </hx-partial>
       <hx-partial hx-target="#vm-count" hx-swap="outerMorph">
-        <ListCount matching={filter.matching} total={filter.total} stale={filter.stale} />
+        <ListCount matching={filter.matching} total={filter.total} />
       </hx-partial>
       <hx-partial hx-target="#bulk-matching" hx-swap="outerMorph">
         <SelectMatching {...selectable} />

@@ -103,6 +103,17 @@ export function laneId(name: string): string {
   return `lane-${operationRowId(name)}`;
 }
 
+/** A VM's id is known once its creation has ended; one that may be there before that is found by its name. */
+function VmLink(
+  { vm: { name, vmId, outcome, steps }, kind }: Pick<Lane, "vm"> & Pick<WaterfallProps, "kind">,
+) {
+  if (kind === "destroy" || kind === "undo") return <>{name}</>;
+  if (vmId !== null) return <a href={paths.vm(vmId)}>{name}</a>;
+  const isBegun = (outcome === null || outcome === "interrupted") &&
+    steps.some(({ evidence }) => evidence?.uuid !== undefined);
+  return isBegun ? <a href={paths.home({ q: name })}>{name}</a> : <>{name}</>;
+}
+
 /** One VM's lane, and below it why it failed. */
 export function LaneRows({ lane, timeline, kind }: { lane: Lane } & WaterfallProps) {
   const { vm, tookMs } = lane;
@@ -111,9 +122,7 @@ export function LaneRows({ lane, timeline, kind }: { lane: Lane } & WaterfallPro
     <tbody id={laneId(vm.name)}>
       <tr>
         <th scope="row" dir="auto">
-          {vm.vmId === null || kind === "destroy" || kind === "undo"
-            ? vm.name
-            : <a href={paths.vm(vm.vmId)}>{vm.name}</a>}
+          <VmLink vm={vm} kind={kind} />
         </th>
         <td class="c-out">
           <VmOutcomeState vm={vm} kind={kind} isAway={timeline.isAway} tellsHealing />

@@ -8,20 +8,22 @@ export interface StorageFieldsProps {
   readonly storage: { readonly pool_path: string; readonly cdrom_path: string };
   readonly choices: CreateChoices;
   readonly problems: readonly Problem[];
-  /** Who else uses what is chosen; default nobody. */
+  /** Who else uses what is chosen; by default nobody, or whom the heading names. */
   readonly help?: string;
 }
 
-/** Both fields, as all VM types share them. */
+/** Both fields. */
 export function StorageFields(props: StorageFieldsProps) {
-  const shared = { ...props, help: "Used by all VM types" };
   return (
     <>
-      <ImageField {...shared} />
-      <DatasetField {...shared} />
+      <ImageField {...props} />
+      <DatasetField {...props} />
     </>
   );
 }
+
+/** Said where no heading says it. */
+export const SHARED_HELP = "Used by all VM types";
 
 /** What VMs are installed from. */
 export function ImageField({ storage, choices, ...props }: StorageFieldsProps) {

@@ -1,5 +1,6 @@
 /** The facts of one VM, each with what it means. Live updates replace them. */
 import type { Nic, Vm } from "../../../lib/inventory/inventory.ts";
+import { withoutMark } from "../../../lib/inventory/marks.ts";
 import { formatCount, formatMib } from "../../../lib/units.ts";
 import { paths } from "../../paths.ts";
 import type { Child } from "hono/jsx";
@@ -74,7 +75,7 @@ export function VmFacts({ vm, mayChange, derivedMacs, nasPage, typeMatch }: VmFa
       )}
       <div class="wide">
         <dt>Description</dt>
-        <dd dir="auto">{vm.description === "" ? <span class="none">None</span> : vm.description}</dd>
+        <dd dir="auto">{withoutMark(vm.description) || <span class="none">None</span>}</dd>
       </div>
     </dl>
   );

@@ -1,5 +1,6 @@
 /** What the forms of a VM's pages share, and the form of its settings. */
 import type { Vm } from "../../../lib/inventory/inventory.ts";
+import { withoutMark } from "../../../lib/inventory/marks.ts";
 import type { Problem } from "../../../lib/errors/errors.ts";
 import { paths } from "../../paths.ts";
 import { Field, type FieldProps, Tick } from "../common.tsx";
@@ -71,7 +72,7 @@ export function SettingsForm({ vm, problems, typed, shown }: VmFormProps) {
           help={[MEMORY_HELP, restart.help].filter((it) => it !== undefined).join(". ")}
         />
       </div>
-      <FormField {...form} name="description" label="Description" value={vm.description} />
+      <FormField {...form} name="description" label="Description" value={withoutMark(vm.description)} />
       <Tick
         name="autostart"
         label="Start when the NAS boots"

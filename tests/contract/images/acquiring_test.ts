@@ -180,7 +180,7 @@ onReleases("names, addresses and digests that are none are refused before anythi
   assert.match(await refused({ name: "a".repeat(10_000) }), /The name has 10000 characters; use at most 64/);
   assert.match(await refused({ url: "ftp://example.org/a.qcow2" }), /is not the address of a file/);
   assert.match(await refused({ url: "https://a:b@example.org/a.qcow2" }), /contains a name or a password/);
-  assert.match(await refused({ sha256: "abc" }), /sha256 must be 64 hexadecimal digits/);
+  assert.match(await refused({ sha256: "abc" }), /SHA-256 must be 64 hexadecimal digits/);
   const isChange = ({ method }: { method: string }) => /dataset\.(create|update)|put$/.test(method);
   assert.deepEqual(lab.simulator.calls.filter(isChange), []);
   assert.equal((await add(lab, { name: "Debian_12.X" })).status, "done", "upper case is fine");
@@ -252,6 +252,23 @@ onReleases(
     const next = await manager.operations.planCreation({ configuration: configuration(url) });
     assert.deepEqual(next.vms.map(({ action }) => action), ["keep", "keep", "keep"]);
   },
+);
+
+onReleases(
+  "a pool that gets full in the conversion is told, and that the downloaded file stays",
+  async ({ manager, simulator, url }) => {
+    const { vms } = await manager.operations.create({ configuration: configuration(url) });
+    for (const { outcome, message: said } of vms) {
+      assert.equal(outcome, "rolled-back");
+      const message = said ?? "";
+      assert.match(message, /No space left on device/);
+      assert.match(message, /nothing of the VM is left; the image's file stays on the NAS/);
+    }
+    assert.deepEqual(fileDatasets(simulator).length, 1);
+    assert.equal(simulator.store.vms.size, 0);
+  },
+  ["27.0"],
+  { poolFreeBytes: 1.5 * BYTES.length },
 );
 
 onReleases("an image that is larger than the disk is refused before a byte is sent", async (lab) => {

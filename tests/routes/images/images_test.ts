@@ -186,7 +186,7 @@ function isoBytes(): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-Deno.test("an uploaded install image is listed with the others, and can be removed", () =>
+Deno.test("an uploaded install image is listed with the others, can be chosen for a type, and can be removed", () =>
   withDashboard({}, async (dashboard) => {
     const { url, simulator } = dashboard;
     const page = await text(fetch(`${url}/images/upload?kind=iso`));
@@ -208,6 +208,18 @@ Deno.test("an uploaded install image is listed with the others, and can be remov
     const list = await text(fetch(`${url}/images`));
     assert.match(list, /data-file="\/mnt\/tank\/images\/files-seed\/seed\.iso"/);
     assert.doesNotMatch(list, /data-image="seed"/);
+    const form = await text(fetch(`${url}/types/new`));
+    assert.match(
+      form,
+      /<option value="\/mnt\/tank\/images\/files-seed\/seed\.iso"/,
+      "a type can be given it",
+    );
+    assert.match(form, /<option[^>]*>tank\/vms</);
+    assert.doesNotMatch(
+      form,
+      /<option[^>]*>tank\/images\/files-seed</,
+      "no disks go to the dataset of a file",
+    );
     const asked = await text(fetch(`${url}/images/remove?name=seed`));
     const fields = { name: "seed", plan: hidden(asked, "plan"), token: hidden(asked, "token") };
     const place = await follow(post(dashboard, "/images/remove", { ...fields, phrase: "remove seed" }));

@@ -54,6 +54,9 @@ onEach(
     const { cores, memory, description, autostart } = vm?.config ?? assert.fail();
     assert.deepEqual([cores, memory, autostart], [4, 3072, false]);
     assert.ok(isMarked(String(description)), "it stays known as made here");
+    const shown = await text(fetch(`${dashboard.url}/vms/${id}`));
+    assert.match(shown, /<dt>Description<\/dt><dd dir="auto">lab<\/dd>/);
+    assert.match(shown, /name="description" value="lab"/, "the mark is nothing to edit");
     const wrong = await send("settings", { ...SETTINGS, name: "no-hyphens", cpu: "0", memory: "x" });
     assert.equal(wrong.status, 422);
     for (const field of ["settings.name", "settings.cpu", "settings.memory"]) {

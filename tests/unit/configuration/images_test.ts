@@ -78,7 +78,7 @@ const WRONG: readonly (readonly [string, unknown, Record<string, unknown>, RegEx
     "a digest that is none",
     { debian: { ...IMAGES.debian, sha256: "12" } },
     {},
-    /^images\.debian\.sha256: sha256 must be 64 hexadecimal digits$/,
+    /^images\.debian\.sha256: The SHA-256 must be 64 hexadecimal digits$/,
   ],
   [
     "another kind of digest",
