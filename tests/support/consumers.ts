@@ -12,6 +12,7 @@ const PACKAGES = {
   "python3": "python3",
   "rclone": "rclone",
   "qemu-img": "qemu-utils",
+  "cloud-init": "cloud-init",
   "tar": "tar",
   "bash": "bash",
   "zsh": "zsh",

@@ -1,9 +1,11 @@
 /** Renders the seed of a VM. Pure. */
 import { ConfigurationError } from "../../errors/errors.ts";
-import type { SeedSection } from "../types.ts";
+import type { SeedKind, SeedSection } from "../types.ts";
 import { cloudConfig, metaData, networkConfig, plainValues, vendorData } from "./cloud_init.ts";
+import { ignitionFile } from "./ignition.ts";
 import type { Source } from "./places.ts";
 import type { HostNameFacts, RenderedSeed, SeedFacts, SeedFileName, SeedTexts } from "./seed.ts";
+import { machineConfiguration } from "./talos.ts";
 import { fillIn, type Variables } from "./template.ts";
 import { networkData, userData } from "./user_data.ts";
 import { variablesOf } from "./variables.ts";
@@ -14,11 +16,55 @@ import { variablesOf } from "./variables.ts";
  * @throws {ConfigurationError} with file, line and column of what cannot be rendered; never with its text.
  */
 export function renderSeed(section: SeedSection, facts: SeedFacts, texts: SeedTexts): RenderedSeed {
-  return { files: cloudInit(section, facts, texts) };
+  const variables = variablesOf(facts);
+  const rendered = RENDERED[section.kind](section, facts, texts, variables);
+  return { files: new Map([...rendered, ["meta-data", metaData(facts)]]) };
 }
 
-function cloudInit(section: SeedSection, facts: SeedFacts, texts: SeedTexts): Map<SeedFileName, string> {
-  const variables = variablesOf(facts);
+type Render = (
+  section: SeedSection,
+  facts: SeedFacts,
+  texts: SeedTexts,
+  variables: Variables,
+) => readonly (readonly [SeedFileName, string])[];
+
+const RENDERED = { "cloud-init": cloudInit, talos, ignition } as const satisfies Record<SeedKind, Render>;
+
+function talos(
+  section: SeedSection,
+  facts: SeedFacts,
+  texts: SeedTexts,
+  variables: Variables,
+): [SeedFileName, string][] {
+  const config = sourceOf(texts, configOf(section));
+  const patches = (section.patches ?? []).map((path) => sourceOf(texts, path));
+  return [["user-data", machineConfiguration(section, facts, { config, patches }, variables)]];
+}
+
+function ignition(
+  section: SeedSection,
+  facts: SeedFacts,
+  texts: SeedTexts,
+  variables: Variables,
+): [SeedFileName, string][] {
+  const source = sourceOf(texts, configOf(section));
+  return [["user-data", ignitionFile(section, facts, { source, keys: texts.keys }, variables)]];
+}
+
+function configOf({ kind, config }: SeedSection): string {
+  if (config !== undefined) return config;
+  throw new ConfigurationError("seed.config", [{
+    field: "",
+    message: `A seed of kind ${kind} needs a file`,
+  }]);
+}
+
+function cloudInit(
+  section: SeedSection,
+  facts: SeedFacts,
+  texts: SeedTexts,
+  variables: Variables,
+): [SeedFileName, string][] {
   const run = section.run?.map((command) => filled("run", command, variables));
   const values = plainValues({ ...section, run }, texts.keys);
   const own = section.user_data === undefined
@@ -27,13 +73,11 @@ function cloudInit(section: SeedSection, facts: SeedFacts, texts: SeedTexts): Ma
   const network = section.network === undefined
     ? networkConfig(facts)
     : networkData(sourceOf(texts, section.network), variables);
-  const files = new Map<SeedFileName, string>([
+  return [
     ["user-data", own ?? cloudConfig(values)],
-    ["meta-data", metaData(facts)],
     ["vendor-data", vendorData(facts, own === null ? {} : values)],
-  ]);
-  if (network !== null) files.set("network-config", network);
-  return files;
+    ...(network === null ? [] : [["network-config", network] satisfies [SeedFileName, string]]),
+  ];
 }
 
 /** The longest host name that every system takes. */
