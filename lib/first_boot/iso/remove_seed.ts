@@ -1,7 +1,7 @@
 /** Removes seeds that guests got by disk. Only a dataset that names the VM in its properties goes. */
 import { isRefusedWith, isTransient } from "../../errors/refusals.ts";
 import type { Step, StepCalls, StepContext } from "../../operations/steps/run_step.ts";
-import { expectKnown, fetchDatasets } from "../../truenas/batched_reads.ts";
+import { expectKnown, fetchDatasets, fetchDiskUsers } from "../../truenas/batched_reads.ts";
 
 /** A seed to remove, and the VM that it was made for. */
 export interface SeedToRemove {
@@ -10,8 +10,11 @@ export interface SeedToRemove {
   readonly uuid: string | null;
 }
 
-/** What became of a seed. `refused`: the account may not remove datasets. `none`: it is gone, or another VM's. */
-export type SeedRemoval = "removed" | "none" | "refused";
+/**
+ * What became of a seed. `refused`: the account may not remove datasets. `used`: another VM has the CD-ROM, such as a clone.
+ * `none`: it is gone, or another VM's.
+ */
+export type SeedRemoval = "removed" | "none" | "refused" | "used";
 
 /** Removes the dataset once the VM, or its CD-ROM, is gone. */
 export function removeSeedStep(context: Pick<StepContext, "caller">, seed: SeedToRemove): Step<SeedRemoval> {
@@ -32,6 +35,8 @@ export function describeRemoval(removal: SeedRemoval, { dataset }: SeedToRemove)
       return `${dataset} removed`;
     case "none":
       return "nothing was left";
+    case "used":
+      return `${dataset} with the first configuration (seed) stays, because another VM has it on a CD-ROM`;
     case "refused":
       return `${dataset} with the first configuration (seed) stays, because the account needs the role ` +
         "DATASET_DELETE to remove it; remove it in TrueNAS";
@@ -51,6 +56,8 @@ export async function removeSeed(
   const read = async () => expectKnown(await fetchDatasets(caller, [dataset]))[0];
   const mark = (await read())?.mark ?? null;
   if (mark === null || uuid === null || mark.vm !== uuid) return "none";
+  // TrueNAS stops VMs whose files it removes.
+  if ((await fetchDiskUsers(caller, [dataset])).length > 0) return "used";
   await calls.next("pool.dataset.delete");
   const isGone = async () => await read() === undefined || null;
   try {

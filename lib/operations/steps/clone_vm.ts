@@ -35,7 +35,10 @@ export function cloneStep(
       return await createClone(
         context,
         clone,
-        () => markClone(context, clone, { next, onFound: (id) => uuid = id }),
+        {
+          mark: () => markClone(context, clone, { next, onFound: (id) => uuid = id }),
+          detach: () => detachSeed(context, clone, next),
+        },
       );
     },
     verify: null,
@@ -43,7 +46,11 @@ export function cloneStep(
   };
 }
 
-async function createClone(context: StepContext, clone: Clone, mark: () => Promise<void>): Promise<string> {
+async function createClone(
+  context: StepContext,
+  clone: Clone,
+  { mark, detach }: { readonly mark: () => Promise<void>; readonly detach: () => Promise<string> },
+): Promise<string> {
   const { source, name } = clone;
   try {
     await context.caller.call("vm.clone", [source, name]);
@@ -56,7 +63,7 @@ async function createClone(context: StepContext, clone: Clone, mark: () => Promi
   }
   try {
     await mark();
-    return `Cloned as ${name}`;
+    return `Cloned as ${name}${await detach()}`;
   } catch (error) {
     if (!(error instanceof TrueNASError)) throw error;
     return `Cloned as ${name}, but marking it as created here failed, so destroying it requires its name: ${error.message}`;
@@ -103,6 +110,25 @@ async function withIncompleteClone(
 /** No VM was created by cloning. */
 class NoClone extends TrueNASError {
   override readonly name = "NoClone";
+}
+
+/** The original's first configuration (seed) would make the clone another VM of the same name; the text is about one that stays. */
+async function detachSeed(
+  { caller }: StepContext,
+  { name, before }: Clone,
+  next: StepCalls["next"],
+): Promise<string> {
+  const rows = await caller.call("vm.query", vmQuery(["name", "=", name]));
+  const seed = rows.map(toVm).find(({ id }) => !before.includes(id))?.seedDisk ?? null;
+  if (seed === null) return "";
+  try {
+    await next("vm.device.delete");
+    await caller.call("vm.device.delete", [seed.deviceId, { zvol: false, raw_file: false, force: false }]);
+    return "";
+  } catch (error) {
+    if (!(error instanceof TrueNASError)) throw error;
+    return `. It has the CD-ROM ${seed.path} with the original's first configuration (seed); remove it in TrueNAS: ${error.message}`;
+  }
 }
 
 async function markClone(

@@ -135,7 +135,7 @@ async function removeSeedOf(work: Destruction): Promise<string> {
   if (dataset === undefined) return "";
   const seed = { dataset, uuid };
   const removal = await runStep(work, removeSeedStep(work, seed));
-  return removal === "refused" ? `. ${describeRemoval(removal, seed)}` : "";
+  return removal === "refused" || removal === "used" ? `. ${describeRemoval(removal, seed)}` : "";
 }
 
 function describeZvols({ zvols }: DestructionVm, left: Reading<unknown>): string {

@@ -27,7 +27,7 @@ export function VmBoot({ form, mayChange }: { form: VmFormProps; mayChange: bool
               {boots.map((boot, index) => (
                 <li class="device">
                   <Boot {...boot} place={index + 1} />
-                  {index === 0 || !mayChange
+                  {index === 0 || !mayChange || boot.note !== undefined
                     ? null
                     : (
                       <form method="post" action={paths.vmForm(vm.id, "boot")} class="ways">
@@ -53,6 +53,7 @@ interface Bootable {
   readonly icon: "disk" | "image";
   readonly name: string;
   readonly path: string;
+  readonly note?: string;
 }
 
 /** Disks and install images, what boots first at the top. */
@@ -71,10 +72,18 @@ function bootOrder(vm: Vm): readonly Bootable[] {
     path,
     order,
   }));
-  return [...disks, ...images].toSorted((a, b) => a.order - b.order || a.deviceId - b.deviceId);
+  const seeds = vm.seedDisk == null ? [] : [{
+    deviceId: vm.seedDisk.deviceId,
+    icon: "image" as const,
+    name: "First configuration (seed)",
+    path: vm.seedDisk.path,
+    order: vm.seedDisk.order,
+    note: "Removed when the VM is stopped after its first boot",
+  }];
+  return [...disks, ...images, ...seeds].toSorted((a, b) => a.order - b.order || a.deviceId - b.deviceId);
 }
 
-function Boot({ icon, name, path, place }: Bootable & { readonly place: number }) {
+function Boot({ icon, name, path, note, place }: Bootable & { readonly place: number }) {
   return (
     <div class="what">
       <Icon name={icon} />
@@ -82,6 +91,7 @@ function Boot({ icon, name, path, place }: Bootable & { readonly place: number }
         <b dir="auto">{place}. {name}</b>
         <small>
           <code>{path}</code>
+          {note === undefined ? "" : ` ${note}`}
         </small>
       </div>
     </div>

@@ -5,11 +5,15 @@
 import assert from "node:assert/strict";
 import type { FlatConfiguration } from "../../../lib/configuration/flat_configuration.ts";
 import type { SeedSection } from "../../../lib/first_boot/types.ts";
+import { offeringOn } from "../../../lib/images/offering/offering.ts";
+import { pathServerWhenNeeded } from "../../../lib/secret_paths/path_server.ts";
 import { NOTHING_CHANGED } from "../../../lib/plan/changes.ts";
 import { type Simulator, startSimulator } from "../../../lib/simulator/simulator.ts";
 import { addDataset, devicesOf } from "../../../lib/simulator/store.ts";
 import { VMManager } from "../../../lib/vm_manager.ts";
 import { Peer } from "../../support/peer.ts";
+import { addImageMaker } from "../../support/image_maker.ts";
+import { withFolder } from "../../support/program.ts";
 import { repeatedly } from "../../support/deadline.ts";
 import { TEST_TIMES } from "../../support/dashboard.ts";
 import { credentials, type Lab, onEach, outcomes, vmNamed, vmNames, workers } from "../../support/lab.ts";
@@ -253,4 +257,42 @@ Deno.test("a CD-ROM that only looks like a seed is left when its VM is stopped",
   await manager.list();
   assert.deepEqual(seeds(simulator), [dataset]);
   assert.ok(cdOf(simulator, "worker01") !== undefined);
+});
+
+Deno.test("the NAS fetches a seed from this program for an account that is no full administrator", async () => {
+  await withFolder("", async (folder) => {
+    await using simulator = await startSimulator({ version: "27.0", times: TEST_TIMES });
+    await using paths = pathServerWhenNeeded({ host: "127.0.0.1", port: 0 });
+    const offering = offeringOn(paths, folder);
+    const account = addImageMaker(simulator);
+    await using manager = new VMManager({ ...credentials(simulator), ...account, paths, offering });
+    await manager.connect();
+    const cd = await create({ simulator, manager });
+    const text = isoText(simulator, cd?.attributes.path);
+    assert.match(text, /do-not-log-me/);
+    assert.match(text, /phone_home/, "the guest can tell this program that it has started");
+    assert.equal(simulator.store.cloudCredentials.size, 0, "nothing of the transfer is left");
+  });
+});
+
+Deno.test("a clone does not have the seed of its original, which goes only when no VM has it", async () => {
+  await using simulator = await startSimulator({ times: TEST_TIMES });
+  await using manager = new VMManager(credentials(simulator));
+  await manager.connect();
+  await create({ simulator, manager });
+  const vm = vmNamed(simulator, "worker01");
+  const clone = { id: vm?.id ?? 0, name: "worker01", uuid: String(vm?.config.uuid) };
+  const { vms } = await manager.changes.change(clone, { kind: "clone", name: "copy" }).finished;
+  assert.equal(vms[0]?.message, "Cloned as copy");
+  assert.equal(cdOf(simulator, "copy"), undefined);
+  // As TrueNAS's own pages clone it.
+  const id = vmNamed(simulator, "copy")?.id ?? 0;
+  const [seed = ""] = seeds(simulator);
+  const attributes = { dtype: "CDROM", path: `/mnt/${seed}/seed.iso` };
+  simulator.store.devices.set(999, { id: 999, vm: id, order: 1_010, attributes });
+  const result = await manager.destroyPlanned(
+    await manager.planDestruction({ prefixes: ["worker"], keepDisks: true }),
+  );
+  assert.match(result.vms[0]?.message ?? "", /seed\) stays, because another VM has it on a CD-ROM$/);
+  assert.deepEqual(seeds(simulator), [seed]);
 });
