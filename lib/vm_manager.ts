@@ -11,6 +11,7 @@ import { Acquirer } from "./images/acquiring/acquirer.ts";
 import { SeedRemover } from "./first_boot/iso/seed_remover.ts";
 import type { SeedServer } from "./first_boot/serving/served_seed.ts";
 import { NO_SEED_FILES } from "./first_boot/planning/seeds_read.ts";
+import { isUnreachable } from "./first_boot/planning/seed_way.ts";
 import { SeedKeeper } from "./first_boot/serving/seed_keeper.ts";
 import { serveAgain } from "./first_boot/serving/served_again.ts";
 import { seedServerOn } from "./first_boot/serving/seed_server.ts";
@@ -126,7 +127,11 @@ export class VMManager implements AsyncDisposable {
       : seedServerOn(paths, { logger, now: store.now });
     const { seeds: server } = this;
     const { seedFiles = NO_SEED_FILES } = options;
-    const seedKeeper = server === null ? null : new SeedKeeper({ server, caller: session, logger });
+    const simulated = options.simulated ?? false;
+    const isReachable = server !== null && (simulated || !isUnreachable(server.host));
+    const seedKeeper = server === null
+      ? null
+      : new SeedKeeper({ server, isReachable, caller: session, logger });
     if (seedKeeper !== null) store.onEvent((view, event) => seedKeeper.follow(view, event));
     this.#seedKeeper = seedKeeper;
     this.#serveAgain = async () => {
@@ -164,7 +169,7 @@ export class VMManager implements AsyncDisposable {
       claims: runner.claims,
       headers,
       acquirer,
-      seedHost: { host: paths?.host ?? null, simulated: options.simulated ?? false },
+      seedHost: { host: paths?.host ?? null, simulated },
       seedFiles,
       passwordChars: displayPassword?.trim().length ?? null,
       guard: sessionOptions.guard,

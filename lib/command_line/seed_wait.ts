@@ -28,8 +28,9 @@ export async function untilFetched(
   signal: AbortSignal,
 ): Promise<boolean> {
   const { notify } = terminal;
-  const awaited = (manager.seeds?.all ?? []).filter(({ until }) => until !== null);
-  const unstarted = (manager.seeds?.all ?? []).filter(({ until }) => until === null);
+  const served = (manager.seeds?.all ?? []).filter(({ hasFiles }) => hasFiles);
+  const awaited = served.filter(({ until }) => until !== null);
+  const unstarted = served.filter(({ until }) => until === null);
   if (unstarted.length > 0) {
     const names = unstarted.map(({ name }) => name).join(", ");
     notify(

@@ -16,6 +16,8 @@ import type { SeedServer, SeedToServe, ServedSeed } from "./served_seed.ts";
 /** What keeping seeds needs. */
 export interface SeedKeeperOptions {
   readonly server: SeedServer;
+  /** Whether guests can reach the server at its address. */
+  readonly isReachable: boolean;
   readonly caller: Caller;
   readonly logger: Logger;
 }
@@ -40,6 +42,11 @@ export class SeedKeeper {
   /** Serves guests. */
   get server(): SeedServer {
     return this.#options.server;
+  }
+
+  /** Whether guests can reach this program, so that it makes sense to let them phone home. */
+  get isReachable(): boolean {
+    return this.#options.isReachable;
   }
 
   /**
@@ -69,12 +76,11 @@ export class SeedKeeper {
       this.#of(event.vm)?.endAt(event.at + SERVED_MS);
     }
     if (event.type !== "vm" || !GONE.includes(event.outcome)) return;
-    const uuids = vms.find(({ name }) => name === event.vm)?.steps.flatMap(({ evidence }) =>
-      evidence?.uuid ?? []
-    );
+    const { steps = [] } = vms.find(({ name }) => name === event.vm) ?? {};
+    const uuids = steps.flatMap(({ evidence }) => evidence?.uuid ?? []);
     const served = this.#of(event.vm);
     // A VM that was made again has the name of the one that is gone.
-    if (event.outcome !== "rolled-back" || served === null || uuids?.includes(served.vm)) served?.close();
+    if (served !== null && (uuids.length === 0 || uuids.includes(served.vm))) served.close();
   }
 
   /** Ends all, and resolves when what has ended before is off the NAS. */

@@ -94,6 +94,10 @@ class Guest implements ServedSeed {
     this.#now = now;
   }
 
+  get hasFiles(): boolean {
+    return this.#seed.render !== null;
+  }
+
   get phoneHomeUrl(): string {
     return `${this.url}${PHONE_HOME}`;
   }

@@ -28,6 +28,8 @@ export type SeedEnd = "answered" | "fetched" | "expired" | "closed";
 export interface ServedSeed {
   readonly vm: string;
   readonly name: string;
+  /** Whether the guest fetches its files here; else it only phones home. */
+  readonly hasFiles: boolean;
   /** The address below which the guest finds its files, with a slash at its end. */
   readonly url: string;
   /** Where the guest says that it has started. */

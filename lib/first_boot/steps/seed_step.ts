@@ -1,7 +1,7 @@
 /**
- * Gives a VM its first configuration (seed), on a CD-ROM (see iso/seed_disk_step.ts) or by URL: then it is served below a path that nobody can guess, and the VM's SMBIOS tells the
- * guest where. The path is written nowhere but there: a VM that has one already keeps it, so that an operation that goes on after a
- * restart of this program serves the seed where the guest looks for it.
+ * Gives a VM its first configuration (seed), on a CD-ROM (see iso/seed_disk_step.ts) or by URL: then it is served below a path
+ * that nobody can guess, and the VM's SMBIOS tells the guest where. The path is written nowhere but there: a VM that has one
+ * already keeps it, so that an operation that goes on after a restart of this program serves the seed where its guest looks.
  */
 import { TrueNASError } from "../../errors/errors.ts";
 import type { CreatedResources } from "../../operations/steps/created_resources.ts";
@@ -40,7 +40,9 @@ function seedOnDisk(work: SeedContext): Step<string> {
   const render = async (uuid: string) => {
     const rendered = await source.prepare(vm, uuid, vm.seed ?? null);
     // It tells this program that it has started, where it can reach it.
-    const served = await keeper?.serve({ vm: uuid, name: vm.name, render: null });
+    const served = keeper?.isReachable === true
+      ? await keeper.serve({ vm: uuid, name: vm.name, render: null })
+      : null;
     return rendered(served?.phoneHomeUrl ?? null);
   };
   return seedDiskStep({ ...work, disks, render });

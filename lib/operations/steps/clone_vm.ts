@@ -1,5 +1,6 @@
 /** Clones a VM and marks the clone and its zvols, because TrueNAS copies the description but no properties. */
 import { TrueNASCallError, TrueNASError } from "../../errors/errors.ts";
+import { argumentsOf, seedArgumentOf, withoutSeedArgument } from "../../first_boot/command_line_args.ts";
 import { isMarked, markedDescription, ownerProperties } from "../../inventory/marks.ts";
 import { vmQuery, type VmRow } from "../../truenas/methods.ts";
 import { toVm } from "../../truenas/rows.ts";
@@ -136,7 +137,8 @@ async function markClone(
   { name, before }: Clone,
   { next, onFound }: { readonly next: StepCalls["next"]; readonly onFound: (uuid: string | null) => void },
 ): Promise<void> {
-  const vms = (await caller.call("vm.query", vmQuery())).map(toVm);
+  const rows = await caller.call("vm.query", vmQuery());
+  const vms = rows.map(toVm);
   const found = vms.filter((vm) => vm.name === name && !before.includes(vm.id));
   const [clone] = found;
   if (clone === undefined || found.length > 1) {
@@ -144,9 +146,15 @@ async function markClone(
   }
   const { id, uuid, description } = clone;
   onFound(uuid);
-  if (!isMarked(description)) {
+  const args = argumentsOf(rows.find((row) => row.id === id) ?? {});
+  const change = {
+    ...(isMarked(description) ? {} : { description: markedDescription(description) }),
+    // The seed of the original is not the clone's: it would take itself for the original.
+    ...(seedArgumentOf(args) === null ? {} : { command_line_args: withoutSeedArgument(args) }),
+  };
+  if (Object.keys(change).length > 0) {
     await next("vm.update");
-    await caller.call("vm.update", [id, { description: markedDescription(description) }]);
+    await caller.call("vm.update", [id, change]);
   }
   const others = vms.filter((vm) => vm.id !== id);
   const usedByOthers = new Set(others.flatMap(({ disks }) => disks.map(({ zvol }) => zvol)));

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import type { FlatConfiguration } from "../../../lib/configuration/flat_configuration.ts";
 import { seedArgumentOf } from "../../../lib/first_boot/command_line_args.ts";
 import type { SeedSection } from "../../../lib/first_boot/types.ts";
+import { NOTHING_CHANGED } from "../../../lib/plan/changes.ts";
 import type { CreationPlan, PlannedVm } from "../../../lib/plan/types.ts";
 import { pathServerWhenNeeded, startPathServer } from "../../../lib/secret_paths/path_server.ts";
 import type { Simulator } from "../../../lib/simulator/simulator.ts";
@@ -267,6 +268,43 @@ Deno.test("a VM that was rolled back or destroyed no longer has its seed served"
     assert.equal(gone.status, 404);
     await gone.body?.cancel();
   });
+});
+
+Deno.test("a clone of a VM is not told where the original's seed is, and keeps what else it is told", async () => {
+  await withGuests(async ({ simulator, manager }) => {
+    const configuration = seeded(1, { template: { vm: { command_line_args: "-name 'a b'" } } });
+    await manager.create({ configuration, types: TYPES });
+    const url = seedUrl(simulator, "worker01");
+    const { id = 0, config } = vmNamed(simulator, "worker01") ?? {};
+    const vm = { id, name: "worker01", uuid: String(config?.uuid) };
+    assert.deepEqual(await manager.changes.change(vm, { kind: "clone", name: "copy" }).problems, []);
+    assert.equal(argsOf(simulator, "copy"), "-name 'a b'");
+    assert.equal(seedUrl(simulator, "worker01"), url);
+  });
+});
+
+Deno.test("a change of the template's arguments keeps the address that a guest has still to see", async () => {
+  await withGuests(async ({ simulator, manager }) => {
+    await manager.create({ configuration: seeded(1), types: TYPES });
+    const url = seedUrl(simulator, "worker01");
+    const configuration = seeded(1, { template: { vm: { command_line_args: "-name changed" } } });
+    const request = { configuration, types: TYPES };
+    const { differences } = planned(await manager.planCreation(request), "worker01");
+    assert.deepEqual(differences.map(({ field, found, wanted }) => [field, found, wanted]), [
+      ["command_line_args", "", "-name changed"],
+    ]);
+    const reconcile = { ...NOTHING_CHANGED, change: ["worker01"] };
+    const result = await manager.create({ ...request, reconcile });
+    assert.deepEqual(outcomes(result), ["worker01 changed"], JSON.stringify(result.vms));
+    assert.equal(
+      argsOf(simulator, "worker01"),
+      `-name changed -smbios 'type=1,serial=ds=nocloud-net;s=${url}'`,
+    );
+  });
+});
+
+Deno.test("with READ_ONLY nothing is served", async () => {
+  await withGuests(({ manager }) => Promise.resolve(assert.equal(manager.seeds, null)), { readOnly: true });
 });
 
 Deno.test("a taken SEED_PORT ends the step with what to do, and nothing stays behind", async () => {
