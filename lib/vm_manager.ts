@@ -28,6 +28,7 @@ import { runDetached } from "./errors/unhandled_errors.ts";
 import { logOperations, measureManager } from "./observability/telemetry.ts";
 import { probePort } from "./first_boot/readiness/probe_port.ts";
 import { guestsOf } from "./operations/guests.ts";
+import { NodeReadiness } from "./operations/node_readiness.ts";
 import { Operations } from "./operations/operations.ts";
 import { Planner } from "./operations/planner.ts";
 import type { RunResult } from "./operations/summary.ts";
@@ -77,6 +78,8 @@ export class VMManager implements AsyncDisposable {
   readonly #seedKeeper: SeedKeeper | null;
   readonly #seedRemover: SeedRemover;
   readonly #serveAgain: () => Promise<void>;
+  /** Which VMs answer. */
+  readonly readiness: NodeReadiness;
   readonly #session: Session;
   readonly #planner: Planner;
 
@@ -177,6 +180,26 @@ export class VMManager implements AsyncDisposable {
       clock,
     });
     const planner = this.#planner;
+    const probe = options.probePort ?? probePort;
+    const guests = guestsOf({
+      session,
+      store,
+      consoles: () => this.consoles,
+      probe,
+      served: (uuid) => seedKeeper?.signsOf(uuid) ?? null,
+      clock,
+    });
+    this.readiness = new NodeReadiness({
+      store,
+      live,
+      probe,
+      askAgent: () => {
+        const { askAgent } = guests();
+        return askAgent === null ? null : (vm) => askAgent(session, vm);
+      },
+      logger,
+      ...(options.checkMs === undefined ? {} : { checkMs: options.checkMs }),
+    });
     this.operations = new Operations({
       store,
       planner,
@@ -190,14 +213,7 @@ export class VMManager implements AsyncDisposable {
       serveSeedsAgain: () => this.serveSeedsAgain(),
       seedFiles,
       deviceUpdate: () => deviceUpdate,
-      guests: guestsOf({
-        session,
-        store,
-        consoles: () => this.consoles,
-        probe: options.probePort ?? probePort,
-        served: (uuid) => seedKeeper?.signsOf(uuid) ?? null,
-        clock,
-      }),
+      guests,
     });
     if (options.resume !== undefined) {
       const goOn = async () => {
@@ -237,7 +253,8 @@ export class VMManager implements AsyncDisposable {
     });
     if (metrics === undefined) return;
     const concurrency = () => runner.limiter.concurrency.limit;
-    measureManager(metrics, { operations: store, session, live, concurrency });
+    const readiness = () => this.readiness.count();
+    measureManager(metrics, { operations: store, session, live, concurrency, readiness });
   }
 
   /**
@@ -281,6 +298,7 @@ export class VMManager implements AsyncDisposable {
   /** Signs out and closes the connection, after operations that create or remove VMs have finished. */
   async disconnect(): Promise<void> {
     await this.operations.idle();
+    this.readiness.close();
     this.inventory.live.close();
     this.inventory.load.close();
     await this.#seedRemover.close();

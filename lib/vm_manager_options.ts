@@ -55,6 +55,8 @@ export interface VMManagerOptions {
   readonly openUrl?: OpenUrl;
   /** Asks whether something listens on a port of a guest; default: from this worker. */
   readonly probePort?: ProbePort;
+  /** Milliseconds between two checks whether a node still answers; default a minute. */
+  readonly checkMs?: number;
   /** Serves files for the NAS to fetch; default: the NAS cannot fetch from this program. */
   readonly offering?: Offering;
   /** Serves guests their seeds; default: seeds come by disk only. */

@@ -1,4 +1,5 @@
 /** VMs, plans and operations as JSON, identical on the dashboard and the command line. */
+import type { Readiness } from "../first_boot/types.ts";
 import type { Vm } from "./inventory.ts";
 import { typeOf } from "./names.ts";
 import { describeDevice } from "../plan/description.ts";
@@ -8,7 +9,11 @@ import type { AuditEntry } from "../observability/audit_entry.ts";
 import type { VmLineage } from "../images/listing/lineage.ts";
 
 /** A VM; memory in MiB, sizes in bytes. */
-export function vmJson(vm: Vm, { image, clones }: VmLineage): Record<string, unknown> {
+export function vmJson(
+  vm: Vm,
+  { image, clones }: VmLineage,
+  readiness: Readiness | null = null,
+): Record<string, unknown> {
   const { id, name, state, description, vcpus, memoryMib, autostart } = vm;
   return {
     id,
@@ -21,6 +26,7 @@ export function vmJson(vm: Vm, { image, clones }: VmLineage): Record<string, unk
     autostart,
     image,
     clones,
+    ready: readyJson(readiness),
     disks: vm.disks.map(({ path, zvol, sizeBytes, usedBytes, sparse }) => ({
       path,
       zvol,
@@ -34,6 +40,14 @@ export function vmJson(vm: Vm, { image, clones }: VmLineage): Record<string, unk
     others: vm.others.map(({ dtype, what }) => ({ dtype, what })),
   };
 }
+
+/** Whether a VM answers; one that nobody waited for is not known. */
+export function readyJson(readiness: Readiness | null): Record<string, unknown> {
+  const { state, address, by, at } = readiness ?? NOT_KNOWN;
+  return { state, address, by, at: iso(at) };
+}
+
+const NOT_KNOWN: Readiness = { state: "unknown", address: null, by: null, at: null };
 
 /**
  * A plan with what would change in each existing VM, field by field, and the VMs beyond their types' counts. `problems`

@@ -30,6 +30,7 @@ export const METRICS = {
   truenas_vm_manager_reconnects_total: "Lost connections to the NAS",
   truenas_vm_manager_streams: "Open live pages",
   truenas_vm_manager_vms: "VMs on the NAS, by state",
+  truenas_vm_manager_vms_ready: "Running VMs that were waited for, by whether they answer",
   process_resident_memory_bytes: "Resident memory in bytes",
   process_start_time_seconds: "Start time of the process in seconds since 1970",
 } as const;

@@ -1,4 +1,5 @@
 /** Reports a manager's work to the log and the metrics. */
+import type { Readiness } from "../first_boot/types.ts";
 import type { LiveInventory } from "../inventory/live_inventory.ts";
 import type { Logger } from "./logging.ts";
 import type { Metrics } from "./metrics.ts";
@@ -29,6 +30,8 @@ export interface Measured {
   readonly live: LiveInventory;
   /** Limit of concurrent calls of operations. */
   readonly concurrency: () => number;
+  /** How many running VMs answer; default: that is not known. */
+  readonly readiness?: () => ReadonlyMap<Readiness["state"], number>;
 }
 
 const KINDS: Readonly<Record<OperationKind, true>> = {
@@ -54,7 +57,10 @@ const STATUSES: Readonly<Record<FinalStatus, true>> = {
 };
 
 /** Counts operations, steps and reconnections, and reports the connection, the concurrency limit and the VMs. */
-export function measureManager(metrics: Metrics, { operations, session, live, concurrency }: Measured): void {
+export function measureManager(
+  metrics: Metrics,
+  { operations, session, live, concurrency, readiness }: Measured,
+): void {
   for (const kind of Object.keys(KINDS)) {
     for (const status of Object.keys(STATUSES)) {
       metrics.expect("truenas_vm_manager_operations_total", { kind, status });
@@ -93,6 +99,10 @@ export function measureManager(metrics: Metrics, { operations, session, live, co
     () => [{ value: operations.list().filter(({ status }) => status === "waiting").length }],
   );
   metrics.gauge("truenas_vm_manager_nas_concurrency", () => [{ value: concurrency() }]);
+  metrics.gauge(
+    "truenas_vm_manager_vms_ready",
+    () => [...readiness?.() ?? []].map(([state, value]) => ({ labels: { state }, value })),
+  );
   metrics.gauge("truenas_vm_manager_vms", () => {
     const states = new Map<string, number>();
     for (const { state } of live.snapshot.vms ?? []) states.set(state, (states.get(state) ?? 0) + 1);

@@ -337,13 +337,12 @@ function timeLeft({ vms, startedAt }: OperationView, measured: Measured, nowMs: 
 /** The NAS runs so many calls of a connection at once; and one VM's steps follow each other. */
 function timeLimit({ vms }: OperationView, measured: Measured): number | null {
   const steps = vms.map(({ steps }) =>
-    steps.filter(({ step, status }) => !step.startsWith("undo-") && status !== "skipped")
+    // How long a guest takes is no matter of the NAS.
+    steps.filter(({ step, status }) => !step.startsWith("undo-") && step !== "ready" && status !== "skipped")
   ).filter((steps) => steps.length > 0);
   const paths = steps.map((steps) => pathMs(steps, measured, "leastMs"));
   if (steps.length < 2 || paths.includes(null)) return null;
-  // A guest that is waited for needs no call.
-  const called = steps.flat().filter(({ step }) => step !== "ready");
-  const calls = called.reduce((sum, { step }) => sum + (measured.get(sortOf(step))?.leastMs ?? 0), 0);
+  const calls = steps.flat().reduce((sum, { step }) => sum + (measured.get(sortOf(step))?.leastMs ?? 0), 0);
   return Math.max(calls / MAX_RUNNING_CALLS, ...paths.map((ms) => ms ?? 0));
 }
 

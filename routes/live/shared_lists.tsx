@@ -6,7 +6,7 @@ import { LiveCapacity } from "./capacity.tsx";
 import { LiveHostLoad } from "./host_load.tsx";
 import type { Dashboard } from "../server/dashboard.ts";
 import { frame } from "./streams.ts";
-import { configuredTypes, filterOf, listProps } from "../vms/vm_props.ts";
+import { configuredTypes, filterOf, listProps, readyIn } from "../vms/vm_props.ts";
 import { configurationNow } from "../vms/type_match.ts";
 import type { VmListProps } from "../../templates/parts/list/vm_list.tsx";
 import { columnCount } from "../../templates/parts/list/columns.tsx";
@@ -83,6 +83,10 @@ export class SharedLists {
       if (event.type !== "step" && event.type !== "vm") return;
       changed(live.snapshot.vms?.find(({ name }) => name === event.vm));
     });
+    dashboard.manager.readiness.onChange((vm) => {
+      invalidate();
+      changed(vm);
+    });
     dashboard.manager.connection.onState(invalidate);
   }
 
@@ -156,7 +160,8 @@ export class SharedLists {
     const vms = members.get(group);
     if (vms === undefined) return null;
     const { mayChange } = watcher;
-    const heading = { group, vms, mayChange, columns: columnCount(look.columns) };
+    const ready = readyIn(this.#dashboard, vms);
+    const heading = { group, vms, ready, mayChange, columns: columnCount(look.columns) };
     const made = frame(String(<GroupPatch {...heading} />));
     groups.set(group, made);
     return made;

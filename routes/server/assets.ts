@@ -16,6 +16,7 @@ import tokensCss from "../../static/css/tokens.css" with { type: "text" };
 import typesCss from "../../static/css/types.css" with { type: "text" };
 import touchCss from "../../static/css/touch.css" with { type: "text" };
 import checkpointsCss from "../../static/css/checkpoints.css" with { type: "text" };
+import readyCss from "../../static/css/ready.css" with { type: "text" };
 import imagesCss from "../../static/css/images.css" with { type: "text" };
 import vmCss from "../../static/css/vm.css" with { type: "text" };
 import vmsCss from "../../static/css/vms.css" with { type: "text" };
@@ -52,6 +53,7 @@ const CSS = [
   typesCss,
   imagesCss,
   checkpointsCss,
+  readyCss,
   vmCss,
   consoleCss,
   destroyCss,

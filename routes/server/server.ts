@@ -117,6 +117,7 @@ export async function serveDashboard(options: ServerOptions): Promise<void> {
     connectionWaitMs: PAGE_CONNECTION_WAIT_MS,
     silenceMs: PAGE_SILENCE_MS,
   });
+  manager.readiness.start();
   await using _notifications = notifications(settings, manager, logger);
   setBasePath(settings.basePath);
   let port = settings.listenPort;

@@ -50,6 +50,7 @@ export function listProps(dashboard: Dashboard, query: VmQuery, mayChange: boole
     groups: groups?.map(({ group, vms, shown }) => ({
       group,
       vms,
+      ready: readyIn(dashboard, vms),
       rows: shown.flatMap(({ id }) => rows.get(id) ?? []),
     })) ?? null,
     look,
@@ -63,6 +64,12 @@ export function listProps(dashboard: Dashboard, query: VmQuery, mayChange: boole
     },
     stale: staleness(dashboard),
   };
+}
+
+/** How many of these VMs answer; null when nobody waited for any of them. */
+export function readyIn({ manager }: Dashboard, vms: readonly Vm[]): number | null {
+  const known = vms.flatMap((vm) => manager.readiness.of(vm) ?? []);
+  return known.length === 0 ? null : known.filter(({ state }) => state === "ready").length;
 }
 
 /** Props of the filter above a list. */
@@ -81,9 +88,10 @@ export function needsLookOf(
   unfinished: Unfinished = unfinishedOf(dashboard),
   matchOf: TypeMatcher = typeMatcher(dashboard),
 ): NeedsLook {
-  const { store } = dashboard.manager.operations;
+  const { manager } = dashboard;
+  const { store } = manager.operations;
   return (vm) => {
-    if (isTroubled(vm, unfinished)) return true;
+    if (isTroubled(vm, unfinished) || manager.readiness.of(vm)?.state === "lost") return true;
     const match = matchOf(vm, store.busy(vm.name));
     return countDifferences(match) > 0 && !isOnlyExtra(match);
   };
@@ -164,7 +172,12 @@ export function rowOf(
 
 /** A VM and what is being done to it. */
 export function vmOf({ manager }: Dashboard, vm: Vm, mayChange: boolean): VmRowProps {
-  return { vm, busy: manager.operations.store.busy(vm.name), mayChange };
+  return {
+    vm,
+    busy: manager.operations.store.busy(vm.name),
+    ready: manager.readiness.of(vm),
+    mayChange,
+  };
 }
 
 /** Everything that can be done with one VM. */
@@ -187,6 +200,7 @@ export function vmNow(dashboard: Dashboard, vm: Vm, mayChange: boolean): VmNowPr
   return {
     vm,
     busy,
+    ready: manager.readiness.of(vm),
     mayChange,
     actions: VM_ACTION_NAMES.map((name) => ({
       name,

@@ -41,7 +41,10 @@ export function vmRoutes(dashboard: Dashboard, shared: SharedLists): Hono<AppEnv
       return c.json(
         {
           nas: nasJson(dashboard),
-          vms: (list.rows ?? []).map(({ vm, differs }) => ({ ...vmJson(vm, lineage(vm)), differs })),
+          vms: (list.rows ?? []).map(({ vm, differs, ready }) => ({
+            ...vmJson(vm, lineage(vm), ready),
+            differs,
+          })),
         },
         list.rows === null ? 503 : 200,
       );
@@ -76,7 +79,7 @@ export function vmRoutes(dashboard: Dashboard, shared: SharedLists): Hono<AppEnv
       const differs = countDifferences(typeMatcher(dashboard)(vm, busy));
       if (tab === "history") return c.json(historyJson(dashboard, vm));
       const lineage = await lineageOf(dashboard, READING_MS);
-      return c.json({ ...vmJson(vm, lineage(vm)), differs });
+      return c.json({ ...vmJson(vm, lineage(vm), manager.readiness.of(vm)), differs });
     }
     const saved = savedOf(dashboard, vm, c.req.query("saved") ?? "");
     const words = saved === null ? {} : { saved: { ...saved, waits: c.req.query("waits") === "yes" } };

@@ -73,6 +73,15 @@ export function describeWhen(when: ReadyWhen): string {
   }
 }
 
+/** How it is known that a node answers, as a sentence without a period; `by` is what it was waited for. */
+export function describeAnswer(by: string | null, address: string | null): string {
+  const at = address === null ? "" : ` at ${address}`;
+  if (by === "phone-home" || by === "console") return `Its cloud-init has finished${at}`;
+  if (by === "agent") return `Its guest agent answers${at === "" ? "" : `, address ${address}`}`;
+  if (by === "talos") return `Talos answers${at}`;
+  return by?.startsWith("tcp:") ? `Port ${by.slice("tcp:".length)} answers${at}` : `It answers${at}`;
+}
+
 /** What happens to a VM that is not ready in time, as a clause. */
 export function describeOtherwise(otherwise: ReadyOtherwise): string {
   switch (otherwise) {

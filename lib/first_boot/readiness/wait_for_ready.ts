@@ -2,6 +2,7 @@
  * Waits until a guest shows that it is ready. Each sense (the seed server, its ports, its agent, its console) is followed by
  * itself; what one of them finds out, such as an address, the others use. Only the own clock counts.
  */
+import { TrueNASError } from "../../errors/errors.ts";
 import type { Vm } from "../../inventory/inventory.ts";
 import { formatDuration } from "../../units.ts";
 import type { GuestSign, PlannedReady } from "../types.ts";
@@ -46,8 +47,13 @@ export interface GuestSenses {
 }
 
 /** A guest that did not answer in time, or cannot any longer. */
-export class NotReady extends Error {
+export class NotReady extends TrueNASError {
   override readonly name = "NotReady";
+
+  /** Creates the error. */
+  constructor(message: string) {
+    super(message, { outcome: "not-done" });
+  }
 }
 
 /** A VM that is off for longer was shut down. */

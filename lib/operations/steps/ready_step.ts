@@ -66,6 +66,10 @@ export function readyStep(context: ReadyContext, ready: PlannedReady): Step<Gues
     awaits: ready,
     // A wait that goes on after a restart of the program is all that its operation does.
     ...(wasThere ? { evidence: () => created.uuid === null ? null : { uuid: created.uuid } } : {}),
+    // The uuid of a VM that was only completed, which is not removed.
+    ...(created.uuid === null && context.vm.vmUuid !== null
+      ? { evidence: () => ({ ofUuid: context.vm.vmUuid ?? "" }) }
+      : {}),
     call: async () => {
       release();
       const onSign = (sign: GuestSign) => log.append({ type: "sign", vm: vmName, step: "ready", sign });

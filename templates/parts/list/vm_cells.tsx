@@ -98,20 +98,21 @@ function usedOf(usedBytes: number, sizeBytes: number): string {
   return formatBytes(sizeBytes).endsWith(` ${unit}`) ? used : `${used} ${unit}`;
 }
 
-/** The addresses of a VM and where it is attached. */
-export function NetworkCell({ vm: { nics }, coming }: CellProps) {
+/** The addresses of a VM and where it is attached; `seen` is where it was seen to answer. */
+export function NetworkCell({ vm: { nics }, coming, seen }: CellProps & { readonly seen: string | null }) {
   const [first] = nics;
   if (first === undefined && coming === 0) return <span class="faint">none</span>;
   return (
     <>
-      {first === undefined ? <span>{BLANK}</span> : <Address nic={first} />}
-      {nics.map((nic, n) => <Mac nic={nic} hasBridge={n > 0 || nic.ip !== null} />)}
+      {first === undefined ? <span>{BLANK}</span> : <Address nic={first} seen={seen} />}
+      {nics.map((nic, n) => <Mac nic={nic} hasBridge={n > 0 || nic.ip !== null || seen !== null} />)}
       {lines(coming - nics.length).map(() => <span class="mac">{BLANK}</span>)}
     </>
   );
 }
 
-function Address({ nic: { ip, attach } }: { nic: Nic }) {
+function Address({ nic: { ip, attach }, seen }: { nic: Nic; seen: string | null }) {
+  if (ip === null && seen !== null) return <span>{seen}</span>;
   if (ip === null) return <span>{attach ?? "default"}</span>;
   return <span title={`Seen at ${new Date(ip.readAt).toISOString().slice(11, 19)} UTC`}>{ip.address}</span>;
 }

@@ -15,6 +15,8 @@ export interface VmGroupProps {
   /** A type, {@link CREATED_HERE} or {@link CREATED_ELSEWHERE}. */
   readonly group: string;
   readonly vms: readonly Vm[];
+  /** How many of them answer; null when nobody waited for any. */
+  readonly ready: number | null;
   /** Whether the viewer may make changes. */
   readonly mayChange: boolean;
   /** How many columns the table has. */
@@ -33,7 +35,7 @@ export function groupName(group: string): string {
 }
 
 /** The heading. Its tick box folds the group, without a script. */
-export function VmGroup({ group, vms, mayChange, columns }: VmGroupProps) {
+export function VmGroup({ group, vms, ready, mayChange, columns }: VmGroupProps) {
   const running = vms.filter(({ state }) => state === "RUNNING").length;
   const vcpus = vms.reduce((sum, vm) => sum + vm.vcpus, 0);
   const memory = vms.reduce((sum, vm) => sum + vm.memoryMib, 0);
@@ -49,9 +51,7 @@ export function VmGroup({ group, vms, mayChange, columns }: VmGroupProps) {
           <h2>{name}</h2>
           <Health vms={vms} />
           <span class="soft">
-            {running === vms.length
-              ? `All ${formatNumber(running)} running`
-              : `${formatNumber(running)} of ${formatNumber(vms.length)} running`}
+            {ready === null ? ofAll(running, vms.length, "running") : ofAll(ready, vms.length, "ready")}
             <span class="wide-only">
               {` · ${formatNumber(vcpus)} ${vcpus === 1 ? "vCPU" : "vCPUs"} · ${formatMib(memory)}`}
             </span>
@@ -61,6 +61,13 @@ export function VmGroup({ group, vms, mayChange, columns }: VmGroupProps) {
       </th>
     </tr>
   );
+}
+
+/** `All 3 running`, `2 of 5 ready` */
+function ofAll(count: number, all: number, word: string): string {
+  return count === all
+    ? `All ${formatNumber(all)} ${word}`
+    : `${formatNumber(count)} of ${formatNumber(all)} ${word}`;
 }
 
 /** Above this number, a cell for each VM would say less than the counts. */

@@ -13,6 +13,8 @@ export interface ListGroup {
   readonly group: string;
   /** All of its matching VMs, also those without a row. */
   readonly vms: readonly Vm[];
+  /** How many of them answer; null when nobody waited for any. */
+  readonly ready: number | null;
   readonly rows: readonly ListRowProps[];
 }
 
@@ -66,9 +68,9 @@ function VmTable(
       <ListHead query={query} columns={look.columns} shown={isCut ? rows.length : null} />
       {groups === null
         ? <tbody>{rows.map((row) => <VmRowOnce {...row} />)}</tbody>
-        : groups.map(({ group, vms, rows }) => (
+        : groups.map(({ group, vms, ready, rows }) => (
           <tbody>
-            <VmGroup group={group} vms={vms} mayChange={mayChange} columns={columns} />
+            <VmGroup group={group} vms={vms} ready={ready} mayChange={mayChange} columns={columns} />
             {rows.map((row) => <VmRowOnce {...row} />)}
           </tbody>
         ))}

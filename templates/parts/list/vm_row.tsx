@@ -2,6 +2,8 @@
 import type { Nic, Vm } from "../../../lib/inventory/inventory.ts";
 import { typeOf } from "../../../lib/inventory/names.ts";
 import { isMarked } from "../../../lib/inventory/marks.ts";
+import type { Readiness } from "../../../lib/first_boot/types.ts";
+import { ReadyBadge, readyKey, readyWord } from "../ready.tsx";
 import type { Busy } from "../../../lib/operations/record/store.ts";
 import { VM_ACTIONS, type VmActionName } from "../../../lib/inventory/vm_actions.ts";
 import { formatCount } from "../../../lib/units.ts";
@@ -19,6 +21,8 @@ export interface VmRowProps {
   readonly vm: Vm;
   /** The operation that is working on the VM. */
   readonly busy: Busy | null;
+  /** Whether it answers; null when nobody waited for it, or it is off. */
+  readonly ready: Readiness | null;
   /** Whether the viewer may make changes. */
   readonly mayChange: boolean;
 }
@@ -71,11 +75,15 @@ export function VmState({ state }: { state: string }) {
 }
 
 /** What changed in a row, for screen readers. */
-export function announcementsOf(before: VmRowProps | null, { vm, busy }: VmRowProps): readonly string[] {
-  if (before === null) return [`${vm.name} was added to the list`];
-  const now = busy === null ? stateWord(vm.state) : busy.doing;
-  const was = before.busy === null ? stateWord(before.vm.state) : before.busy.doing;
-  return now === was ? [] : [`${vm.name}: ${now}`];
+export function announcementsOf(before: VmRowProps | null, row: VmRowProps): readonly string[] {
+  const { name } = row.vm;
+  if (before === null) return [`${name} was added to the list`];
+  const now = wordOf(row);
+  return now === wordOf(before) ? [] : [`${name}: ${now}`];
+}
+
+function wordOf({ vm, busy, ready }: VmRowProps): string {
+  return busy?.doing ?? readyWord(ready) ?? stateWord(vm.state);
 }
 
 /** Rendered rows. A VM that changes becomes a new object, so its old rows are garbage-collected. */
@@ -83,12 +91,12 @@ const rendered = new WeakMap<Vm, Map<string, ReturnType<typeof VmRow>>>();
 
 /** One VM's row, rendered once for all open pages. */
 export function VmRowOnce(row: ListRowProps) {
-  const { vm, busy, mayChange, unfinished, look, differs, isExtra } = row;
+  const { vm, busy, ready, mayChange, unfinished, look, differs, isExtra } = row;
   const rows = rendered.get(vm) ?? new Map<string, ReturnType<typeof VmRow>>();
   rendered.set(vm, rows);
   const key = busy === null && unfinished === null
-    ? `${mayChange}${differs}${isExtra}${keyOf(look)}`
-    : JSON.stringify([mayChange, differs, isExtra, keyOf(look), unfinished, busy]);
+    ? `${mayChange}${differs}${isExtra}${readyKey(ready)}${keyOf(look)}`
+    : JSON.stringify([mayChange, differs, isExtra, readyKey(ready), keyOf(look), unfinished, busy]);
   const known = rows.get(key);
   if (known !== undefined) return known;
   // During an operation every step adds a row here, and the older ones are never needed again.
@@ -185,13 +193,14 @@ function Mark({ vm, unfinished, differs, isExtra, mayChange }: ListRowProps) {
   );
 }
 
-function Cell({ column, vm, busy, look }: ListRowProps & { readonly column: ColumnKey }) {
+function Cell({ column, vm, busy, ready, look }: ListRowProps & { readonly column: ColumnKey }) {
   const kind = COLUMNS[column].class;
   switch (column) {
     case "state":
       return (
         <td class={kind}>
           {busy === null ? <VmState state={vm.state} /> : <BusyState busy={busy} />}
+          {busy === null ? <ReadyBadge ready={ready} /> : null}
           {busy === null ? null : <Making busy={busy} />}
         </td>
       );
@@ -212,7 +221,7 @@ function Cell({ column, vm, busy, look }: ListRowProps & { readonly column: Colu
     case "networks":
       return (
         <td class={kind}>
-          <NetworkCell vm={vm} coming={busy?.devices.nics ?? 0} />
+          <NetworkCell vm={vm} coming={busy?.devices.nics ?? 0} seen={ready?.address ?? null} />
         </td>
       );
     case "display":

@@ -227,10 +227,12 @@ export function describeProgress(view: OperationView): string {
   const { kind, vms } = view;
   const good = vms.filter(({ outcome }) => isGood(kind, outcome));
   const kept = kind === "create" ? good.filter((vm) => workOn(vm) === null).length : 0;
-  const open = vms.filter(({ outcome }) => outcome === null).length;
-  return [`${good.length - kept} done`, ...unsuccessfulIn(view), ...counts({ "to go": open, kept })].join(
-    ", ",
-  );
+  const open = vms.filter(({ outcome }) => outcome === null);
+  const booting =
+    open.filter(({ steps }) => steps.some(({ step, status }) => step === "ready" && status === "running"))
+      .length;
+  const left = counts({ "in first boot": booting, "to go": open.length - booting, kept });
+  return [`${good.length - kept} done`, ...unsuccessfulIn(view), ...left].join(", ");
 }
 
 /** `1 failed`, `1 cancelled`: the VMs that are not as requested and not open. */

@@ -9,7 +9,6 @@ import type {
   OperationVmView,
   StepView,
 } from "../../../lib/operations/types.ts";
-import { describeSign } from "../../../lib/first_boot/readiness/describe_sign.ts";
 import { describeOtherwise, describeWhen } from "../../../lib/first_boot/readiness/planned_ready.ts";
 import type { GuestSign } from "../../../lib/first_boot/types.ts";
 import { isGood } from "../../../lib/operations/summary.ts";
@@ -74,6 +73,7 @@ export function OperationVmRow({ vm, kind, columns, rollback, isAway }: Operatio
         <span class="where">
           <Said text={vm.summary} />
         </span>
+        <Chain vm={vm} />
       </th>
       <td data-label="Outcome">
         <VmOutcomeState vm={vm} kind={kind} isAway={isAway} />
@@ -181,31 +181,29 @@ function Step({ step, named, isAway }: { step: StepView; named?: boolean; isAway
         ? <span class="time">{describeProgress(step.percent, step.transfer)}</span>
         : null}
       {took === null ? null : <span class="time">{took}</span>}
-      <Signs step={step} />
     </span>
   );
 }
 
-/** What the guest has shown of itself, as it came. */
-function Signs({ step: { status, signs = [], awaits } }: { step: StepView }) {
-  if (awaits === undefined || (signs.length === 0 && status !== "running")) return null;
+/** What the guest has shown of itself, in the order in which it came, and what it is waited for. */
+function Chain({ vm: { steps } }: { vm: OperationVmView }) {
+  const step = steps.find(({ awaits }) => awaits !== undefined);
+  if (step?.awaits === undefined) return null;
+  const { awaits: { when, timeoutMs, otherwise }, signs = [], status } = step;
+  const known = [...new Set(["started", ...signs.map(briefly)])];
+  const limit = `At most ${formatDuration(timeoutMs)}; then ${describeOtherwise(otherwise)}`;
   return (
-    <ol class="signs">
-      {signs.map((sign) => (
-        <li class={sign.kind === "stranger" ? "warn" : undefined} title={describeSign(sign)}>
-          {briefly(sign)}
+    <ol class="where chain" aria-label="First boot">
+      {known.map((word, n) => (
+        <li
+          class={n > 0 && signs.some((sign) => sign.kind === "stranger" && briefly(sign) === word)
+            ? "warn"
+            : undefined}
+        >
+          {word}
         </li>
       ))}
-      {status === "running"
-        ? (
-          <li
-            class="soft"
-            title={`At most ${formatDuration(awaits.timeoutMs)}; then ${describeOtherwise(awaits.otherwise)}`}
-          >
-            {`until ${describeWhen(awaits.when)}`}
-          </li>
-        )
-        : null}
+      {status === "running" ? <li title={limit}>until {describeWhen(when)}</li> : null}
     </ol>
   );
 }

@@ -6,6 +6,8 @@ import { paths } from "../../paths.ts";
 import type { Child } from "hono/jsx";
 import { CopyText, Time } from "../common.tsx";
 import { Icon, type IconName } from "../icons.tsx";
+import type { Readiness } from "../../../lib/first_boot/types.ts";
+import { ReadyFact } from "../ready.tsx";
 import { topologyOf } from "../list/vm_row.tsx";
 import { sizeNow, waitingSize } from "./size.ts";
 import { type TypeMatch, TypeMatchFact } from "./type_match.tsx";
@@ -21,16 +23,23 @@ export interface VmFactsProps {
   readonly nasPage: string | null;
   /** How it compares with its type; null where it has none. */
   readonly typeMatch: TypeMatch | null;
+  /** Whether it answers; null when nobody waited for it, or it is off. */
+  readonly ready: Readiness | null;
 }
 
 /** The list. */
-export function VmFacts({ vm, mayChange, derivedMacs, nasPage, typeMatch }: VmFactsProps) {
+export function VmFacts({ vm, mayChange, derivedMacs, nasPage, typeMatch, ready }: VmFactsProps) {
   const [nic] = vm.nics;
   return (
     <dl class="facts" id="vm-facts">
       <VmFact icon="network" label="Address">
         <Address vm={vm} />
       </VmFact>
+      {ready === null ? null : (
+        <VmFact icon="check" label="Ready">
+          <ReadyFact ready={ready} />
+        </VmFact>
+      )}
       <VmFact icon="network" label="MAC">
         {nic === undefined ? <span class="none">No network card</span> : (
           <Mac

@@ -1,9 +1,11 @@
 /** The head of every page of one VM: where it is, its name and state, what can be done, and its tabs. */
 import type { Vm } from "../../../lib/inventory/inventory.ts";
 import { typeOf } from "../../../lib/inventory/names.ts";
+import type { Readiness } from "../../../lib/first_boot/types.ts";
 import type { Busy } from "../../../lib/operations/record/store.ts";
 import { paths, type VmTab } from "../../paths.ts";
 import { Notice, Time } from "../common.tsx";
+import { ReadyBadge } from "../ready.tsx";
 import { BusyState, VmState } from "../list/vm_row.tsx";
 import { VmActions, type VmActionsProps } from "./menu.tsx";
 
@@ -11,6 +13,8 @@ import { VmActions, type VmActionsProps } from "./menu.tsx";
 export interface VmHeadProps extends VmActionsProps {
   /** The operation that is working on the VM. */
   readonly busy: Busy | null;
+  /** Whether it answers; null when nobody waited for it, or it is off. */
+  readonly ready: Readiness | null;
   /** When the VM was read, while the NAS is not connected; in milliseconds since 1970 (UTC), otherwise null. */
   readonly staleSince: number | null;
 }
@@ -44,10 +48,13 @@ export function VmHead({ current, ...head }: VmHeadProps & { readonly current: V
 }
 
 /** The state, and how old it is; live updates replace it. */
-export function VmStateLine({ vm, busy, staleSince }: Pick<VmHeadProps, "vm" | "busy" | "staleSince">) {
+export function VmStateLine(
+  { vm, busy, ready, staleSince }: Pick<VmHeadProps, "vm" | "busy" | "ready" | "staleSince">,
+) {
   return (
     <span id="vm-state" data-vm={vm.name} data-state={vm.state}>
       {busy === null ? <VmState state={vm.state} /> : <BusyState busy={busy} />}
+      <ReadyBadge ready={ready} />
       {staleSince === null ? null : (
         <span class="warn tone" data-stale="true">
           as of <Time at={staleSince} />
