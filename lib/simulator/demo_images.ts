@@ -61,7 +61,7 @@ images:
     url: ${url}
     sha256: ${sha256}
 
-# Eight VMs whose disks are clones of the image.
+# Eight VMs whose disks are clones of the image. Their guests (played by the demo) set themselves up, and say when they have.
 node:
   count: 8
   memory: 1024
@@ -71,5 +71,13 @@ node:
     root: 20
   network:
     lan: br0
+  seed:
+    kind: cloud-init
+    user: admin
+    ssh_keys:
+      - ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILrlyaWhT3Z2bEKUcxGZI0cRrxNnFLCqQxjvTbOwVNj+ you@example.org
+    packages:
+      - qemu-guest-agent
+  ready: phone-home
 `;
 }

@@ -2,6 +2,7 @@
 import type { Account } from "./accounts.ts";
 import { type JobOptions, JobQueue, type JobReport } from "./jobs/job_queue.ts";
 import { freshStore, type Store } from "./store.ts";
+import { SerialConsoles } from "./guests/serial_consoles.ts";
 import type { FaultMoment, SimulatedTimes, SimulatorOptions } from "./types.ts";
 import { type Profile, PROFILES } from "./versions.ts";
 
@@ -67,6 +68,7 @@ export class Nas {
   readonly profile: Profile;
   times: SimulatedTimes;
   readonly jobs: JobQueue = new JobQueue(this);
+  readonly consoles: SerialConsoles = new SerialConsoles();
   /** What jobs give to be downloaded, by the job's id; each once. */
   readonly downloads: Map<number, ReadableStream<Uint8Array>> = new Map();
   /** Size from which cloudsync fetches a file in parts. */
@@ -125,6 +127,7 @@ export class Nas {
     this.store.bootId = crypto.randomUUID();
     for (const vm of this.store.vms.values()) {
       vm.state = vm.config.autostart ? "RUNNING" : "STOPPED";
+      if (vm.config.autostart) vm.starts = (vm.starts ?? 0) + 1;
       delete vm.runsWithMib;
     }
   }

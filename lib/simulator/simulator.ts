@@ -5,6 +5,8 @@ import { Faults } from "./faults.ts";
 import { addForeignVms } from "./foreign_vms.ts";
 import { Measuring } from "./measuring.ts";
 import { Nas } from "./nas.ts";
+import { guestFetch } from "./guests/fetch.ts";
+import { Guests } from "./guests/guests.ts";
 import { Screens } from "./screens/screens.ts";
 import { SimulatedShell } from "./wire/shell.ts";
 import type { Store } from "./store.ts";
@@ -33,6 +35,8 @@ export interface Simulator extends AsyncDisposable {
   readonly connections: number;
   /** Number of distinct measurements that it makes for subscribers of reporting.realtime. */
   readonly measurements: number;
+  /** Listens to what the guest of a VM prints on its serial console, until the returned function is called. */
+  onConsole(vm: number, listener: (text: string) => void): () => void;
   addFault(fault: Fault): void;
   clearFaults(): void;
   setTimes(times: Partial<SimulatedTimes>): void;
@@ -96,8 +100,10 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   );
   let { server, port } = await listen(options.port ?? 0);
   const screens = options.screens ? new Screens(nas, hostname) : null;
+  const guests = options.guests === undefined ? null : new Guests(nas, guestFetch, options.guests);
   const stop = async () => {
     screens?.stop();
+    guests?.stop();
     shared.measuring.stop();
     nas.halt();
     await closeAll(sockets);
@@ -115,6 +121,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     get measurements() {
       return shared.measuring.count;
     },
+    onConsole: (vm, listener) => nas.consoles.onText(vm, listener),
     addFault: (fault) => faults.add(fault),
     clearFaults: () => faults.clear(),
     setTimes: (times) => {
@@ -131,6 +138,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     },
     comeBack: async ({ restarted = false } = {}) => {
       if (restarted) nas.restart();
+      if (restarted) guests?.follow();
       ({ server, port } = await listen(port));
     },
     stop,

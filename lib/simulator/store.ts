@@ -17,10 +17,14 @@ export interface StoredVm {
   config: Record<string, unknown> & { name: string; memory: number };
   state: "RUNNING" | "STOPPED" | "SUSPENDED";
   everStarted: boolean;
+  /** How often it has started since it is there; absent before its first start. */
+  starts?: number;
   /** MiB that it was started with, while its `memory` is another one and waits for the next start. */
   runsWithMib?: number;
   /** Whether its guest runs an agent, which reports addresses. */
   agent?: boolean;
+  /** The address that a simulated guest reports; absent: one is made up. */
+  address?: string;
   /** IPv4 addresses that its guest has, by the NIC's MAC address. */
   addresses?: Readonly<Record<string, string>>;
 }

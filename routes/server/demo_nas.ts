@@ -24,6 +24,7 @@ export async function startDemoNas({ story, simulator: options }: Options): Prom
     foreignVms: story ? STORY_VMS : DEMO_VMS,
     times: DEMO_TIMES,
     screens: true,
+    guests: {},
     ...options,
   });
   const account = { username: "admin", password: "truenas", vncPassword: "demo" };

@@ -8,7 +8,7 @@ import { aborted } from "./aborted.ts";
 
 /** Prints the address and serves until the signal is aborted. */
 export async function simulate(options: Options, signal: AbortSignal): Promise<number> {
-  await using simulator = await startSimulator(options.simulator).catch(explainPort);
+  await using simulator = await startSimulator({ ...options.simulator, guests: {} }).catch(explainPort);
   const { version, url } = simulator;
   print(
     options.json

@@ -107,7 +107,7 @@ function cyclesIn(modules: ReadonlyMap<string, readonly string[]>): string[] {
 const EDGES: readonly (readonly [what: RegExp, allowed: RegExp])[] = [
   [
     /\bDeno\./,
-    /^(main|routes\/server\/(server|guarded_listener|websocket)|lib\/(configuration\/(environment\/environment|files|editing\/overwrite)|consoles\/display_socket|images\/acquiring\/local_disk|first_boot\/readiness\/probe_port|command_line\/process|truenas\/connection\/connection|simulator\/(simulator|demo_images|screens\/screens)))\.ts$/,
+    /^(main|routes\/server\/(server|guarded_listener|websocket)|lib\/(configuration\/(environment\/environment|files|editing\/overwrite)|consoles\/display_socket|images\/acquiring\/local_disk|first_boot\/readiness\/probe_port|command_line\/process|truenas\/connection\/connection|simulator\/(simulator|demo_images|guests\/fetch|screens\/screens)))\.ts$/,
   ],
   [/\bnew WebSocket\(/, /^lib\/truenas\/connection\/connection\.ts$/],
   [/\bnode:(tls|net|os)\b/, /^lib\/truenas\/connection\/certificate\.ts$/],

@@ -1,8 +1,8 @@
 /** A file of the simulated NAS: its size and its beginning, by which its format is known; the rest is not kept. */
 import { createHash, type Hash } from "node:crypto";
 
-/** How much of a file is kept, in bytes: the headers of all image formats. */
-const HEAD_BYTES = 65_536;
+/** How much of a file is kept, in bytes: the headers of all image formats, and all of a seed. */
+const HEAD_BYTES = 1_048_576;
 
 /** A stored file. */
 export interface StoredFile {

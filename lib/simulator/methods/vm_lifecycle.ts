@@ -38,6 +38,7 @@ const start: Method = async (nas, [id, options], call) => {
   vm.state = "RUNNING";
   delete vm.runsWithMib;
   vm.everStarted = true;
+  vm.starts = (vm.starts ?? 0) + 1;
   emitLifecycle(nas, vm, "started");
   return null;
 };

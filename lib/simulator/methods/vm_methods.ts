@@ -200,7 +200,11 @@ export const VM_METHODS: Readonly<Record<string, Method | JobMethod>> = {
       name: `eth${n}`,
       hardware_address: attributes.mac,
       ip_addresses: [
-        { ip_address: `192.168.${n + 1}.${10 + vm.id % 240}`, prefix: 24, ip_address_type: "IPV4" },
+        {
+          ip_address: (n === 0 ? vm.address : undefined) ?? `192.168.${n + 1}.${10 + vm.id % 240}`,
+          prefix: 24,
+          ip_address_type: "IPV4",
+        },
         { ip_address: "fe80::1", prefix: 64, ip_address_type: "IPV6" },
       ],
     }));

@@ -23,6 +23,7 @@ export class SimulatedShell {
   readonly #tokens: Tokens;
   readonly #forget: () => void;
   #vmId: number | null = null;
+  #unlisten: () => void = () => {};
 
   /** Waits for the first message. */
   constructor(nas: Nas, wire: ShellWire, tokens: Tokens) {
@@ -46,7 +47,8 @@ export class SimulatedShell {
   /** Called when the socket has closed. */
   ended(): void {
     this.#forget();
-    if (this.#vmId !== null) consoles(this.#nas).delete(this.#vmId);
+    this.#unlisten();
+    if (this.#vmId !== null) openConsoles(this.#nas).delete(this.#vmId);
   }
 
   #connect(text: string): void {
@@ -69,10 +71,13 @@ export class SimulatedShell {
       this.#wire.close();
     };
     if (vm === undefined || vm.state !== "RUNNING") return refuse("Domain is not running");
-    if (consoles(this.#nas).has(vm.id)) return refuse("Active console session exists for this domain");
-    consoles(this.#nas).set(vm.id, session);
+    const { consoles } = this.#nas;
+    if (openConsoles(this.#nas).has(vm.id)) return refuse("Active console session exists for this domain");
+    openConsoles(this.#nas).set(vm.id, session);
     this.#vmId = vm.id;
-    this.#print(`Connected to domain '${vm.id}_${vm.config.name}'\r\n\r\n${vm.config.name} login: `);
+    const prompt = consoles.promptOf(vm.id) ?? `${vm.config.name} login: `;
+    this.#print(`Connected to domain '${vm.id}_${vm.config.name}'\r\n\r\n${prompt}`);
+    this.#unlisten = consoles.onText(vm.id, (text) => this.#print(text));
   }
 
   #print(text: string): void {
@@ -85,7 +90,7 @@ export class SimulatedShell {
   }
 }
 
-function consoles(nas: Nas): Map<number, string> {
+function openConsoles(nas: Nas): Map<number, string> {
   const known = open.get(nas) ?? new Map<number, string>();
   open.set(nas, known);
   return known;
