@@ -1,6 +1,6 @@
 /** The options, faults and recorded calls of the simulated NAS, for the demo, the command line and the tests. */
 
-import type { GuestTimes } from "./guests/guest.ts";
+import type { GuestTimes } from "./guests/guest_times.ts";
 
 /** The releases that can be simulated. */
 export const SIMULATED_VERSIONS = ["24.04", "24.10", "25.04.0", "25.04.2", "25.10", "26.0", "27.0"] as const;

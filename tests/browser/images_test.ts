@@ -1,9 +1,11 @@
 /**
  * Protects images in the browser: an image is downloaded from the demo's server, one is uploaded with its progress, eight VMs are
- * made from one, and it is removed; every page is accessible, in both themes, on a desk and a phone, and works without JavaScript.
+ * made from one and answer, and it is removed; every page is accessible, in both themes, on a desk and a phone, and works without
+ * JavaScript.
  */
 import assert from "node:assert/strict";
 import { startDemoImages } from "../../lib/simulator/demo_images.ts";
+import { pathServerWhenNeeded } from "../../lib/secret_paths/path_server.ts";
 import { qcow2Head } from "../../lib/simulator/images/disk_image.ts";
 import {
   browser,
@@ -16,6 +18,9 @@ import { TEST_CONFIG } from "../support/dashboard.ts";
 
 const GIB = 1024 ** 3;
 
+/** Where the simulated guests of the demo's VMs fetch their seeds. */
+const paths = pathServerWhenNeeded({ host: "127.0.0.1", port: 0 });
+
 /** The example configuration with the demo's images; their server listens when the page asks for it. */
 async function withDemoImages({ dashboard }: Session, test: () => Promise<void>): Promise<void> {
   const { store, simulator } = dashboard;
@@ -25,10 +30,13 @@ async function withDemoImages({ dashboard }: Session, test: () => Promise<void>)
   await test();
 }
 
-browserTest("an image is downloaded, another uploaded, VMs are made from one, and it is removed", {
+browserTest("an image is downloaded, another uploaded, VMs are made from one and answer, and it is removed", {
   config: TEST_CONFIG,
+  simulator: { guests: { bootMs: 300, setupMs: 300, retryMs: 50 } },
+  manager: { simulated: true, paths },
 }, (session) =>
   withDemoImages(session, async () => {
+    await using _served = paths;
     const { page, dashboard } = session;
     await page.goto("/images");
     await page.getByRole("link", { name: "Download now… demo-linux" }).click();
@@ -59,6 +67,7 @@ browserTest("an image is downloaded, another uploaded, VMs are made from one, an
     await page.getByRole("button", { name: "Review the plan" }).click();
     await page.getByRole("button", { name: "Create 8 VMs" }).click();
     await finished(page, "done");
+    assert.equal(await page.locator('[data-step="ready"][data-status="done"]').count(), 8, "each answers");
     const clones = [...dashboard.simulator.store.datasets.values()].filter(({ origin }) => origin !== null);
     assert.equal(clones.length, 8);
 

@@ -13,16 +13,7 @@ import { addressOf, cardOf, GATEWAY, type GuestFetch } from "./network.ts";
 import type { Nas } from "../nas.ts";
 import { type SeedSource, seedSourceOf } from "./seed_source.ts";
 import type { StoredVm } from "../store.ts";
-
-/** How long a guest takes, in milliseconds; each takes a little more or less. */
-export interface GuestTimes {
-  /** Until its network is up and it asks for its seed. */
-  readonly bootMs: number;
-  /** From the seed to the last module. */
-  readonly setupMs: number;
-  /** Between tries of a request; a second on a real guest. */
-  readonly retryMs: number;
-}
+import type { GuestTimes } from "./guest_times.ts";
 
 /** What a guest keeps on its disk. */
 export interface InstalledGuest {

@@ -2,7 +2,8 @@
  * Plays the guests of VMs: each VM whose first disk has an image boots, finds its seed as a real guest does, and shows itself. A
  * VM with an empty disk has no guest.
  */
-import { Guest, type GuestTimes, type InstalledGuest } from "./guest.ts";
+import { Guest, type InstalledGuest } from "./guest.ts";
+import type { GuestTimes } from "./guest_times.ts";
 import type { GuestFetch } from "./network.ts";
 import type { Nas } from "../nas.ts";
 import { devicesOf, type StoredDataset, type StoredVm, zvolAt } from "../store.ts";

@@ -27,8 +27,8 @@ export interface RealGuest extends AsyncDisposable {
   readonly eject: () => Promise<void>;
 }
 
-/** An emulated processor boots in one to five minutes, by how busy the machine is. */
-const PATIENCE_MS = 600_000;
+/** An emulated processor boots in two to ten minutes, by how busy the machine is. */
+const PATIENCE_MS = 1_500_000;
 
 /** Boots a VM. */
 export async function bootGuest(image: GuestImage, vm: GuestVm, useKvm: boolean): Promise<RealGuest> {
