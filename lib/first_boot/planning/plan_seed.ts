@@ -63,7 +63,7 @@ function plannedSeed(vm: PlannedVm, section: SeedSection, count: number, seeds: 
   return {
     kind: section.kind,
     hostname: hostnameOf(vm, section, count),
-    ...seedWay(section.kind, seeds, vm.devices),
+    ...seedWay(section, seeds, vm.devices),
     files: [...new Set([...seedFilesOf(section), ...keyFilesOf(section)])],
     keys: texts?.keys ?? [],
     digest: texts === null ? "" : seedDigest(section, texts),

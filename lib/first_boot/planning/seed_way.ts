@@ -12,7 +12,7 @@ export interface ReasonedWay {
 
 /** By URL where that is possible, because it needs no file on the NAS. */
 export function seedWay(
-  kind: SeedKind,
+  { kind, network }: { readonly kind: SeedKind; readonly network?: string | undefined },
   { host, simulated }: SeedHost,
   devices: readonly PlannedDevice[],
 ): ReasonedWay {
@@ -24,6 +24,8 @@ export function seedWay(
       `the guest has to know its static address in the network ${nic.name} before it can fetch anything`,
     );
   }
+  // Before version 24, cloud-init does not even ask a server for it.
+  if (network !== undefined) return disk(`the guest needs ${network} before it can fetch anything`);
   if (host === null) return disk("SEED_HOST is not set, so guests cannot fetch it from this program");
   if (!simulated && isUnreachable(host)) return disk(`SEED_HOST is ${host}, which guests cannot reach`);
   return { way: "url", reason: `guests can fetch it from this program at ${host}` };

@@ -10,7 +10,7 @@ import { hasRole } from "../../truenas/roles.ts";
 import { type Context, error, firstOfEachType, type Rule, warning } from "./rule.ts";
 
 /** The rules about VMs that get a seed. */
-export const SEED_RULES: readonly Rule[] = [checkContents, checkDisks, checkArguments];
+export const SEED_RULES: readonly Rule[] = [checkContents, checkHostNames, checkDisks, checkArguments];
 
 function seededOf({ active }: Context): readonly PlannedVm[] {
   return active.filter(({ seed, steps }) => seed !== undefined && steps.includes("seed"));
@@ -22,20 +22,43 @@ function fieldOf({ type }: PlannedVm): string {
 
 /** Each seed is rendered as its guest would get it; what comes of it is kept nowhere. */
 function checkContents(context: Context): Finding[] {
-  const { configuration, seeds } = context.input;
-  return seededOf(context).flatMap((vm) => {
-    const { seed: section, count } = vmTypeOf(configuration, vm.type);
-    const read = seeds?.types.get(vm.type);
-    if (section === undefined || read === undefined) return [];
-    if (!read.known) return [error([vm], fieldOf(vm), read.because)];
-    try {
-      const instance = { instanceId: PLANNED_INSTANCE, phoneHomeUrl: PLANNED_URL };
-      renderSeed(section, seedFacts(vm, { section, count }, instance), read.texts);
-      return [];
-    } catch (problem) {
-      if (!(problem instanceof ConfigurationError)) throw problem;
-      return [error([vm], fieldOf(vm), problem.message)];
-    }
+  const problems = seededOf(context).flatMap((vm) => {
+    const message = contentsProblem(context, vm);
+    return message === null ? [] : [{ vm, message }];
+  });
+  const same = Map.groupBy(problems, ({ vm, message }) => `${vm.type} ${message}`);
+  return [...same.values()].flatMap((all) => {
+    const [first] = all;
+    return first === undefined ? [] : [error(all.map(({ vm }) => vm), fieldOf(first.vm), first.message)];
+  });
+}
+
+function contentsProblem({ input: { configuration, seeds } }: Context, vm: PlannedVm): string | null {
+  const { seed: section, count } = vmTypeOf(configuration, vm.type);
+  const read = seeds?.types.get(vm.type);
+  if (section === undefined || read === undefined) return null;
+  if (!read.known) return read.because;
+  try {
+    const instance = { instanceId: PLANNED_INSTANCE, phoneHomeUrl: PLANNED_URL };
+    renderSeed(section, seedFacts(vm, { section, count }, instance), read.texts);
+    return null;
+  } catch (problem) {
+    if (problem instanceof ConfigurationError) return problem.message;
+    throw problem;
+  }
+}
+
+/** Clusters take two nodes of one name for the same node. */
+function checkHostNames(context: Context): Finding[] {
+  const named = Map.groupBy(seededOf(context), ({ seed }) => seed?.hostname ?? "");
+  return [...named].flatMap(([hostname, vms]) => {
+    const [first] = vms;
+    if (first === undefined || vms.length < 2) return [];
+    const message = `${
+      vms.map(({ name }) => name).join(" and ")
+    } would have the same host name ${hostname}; ` +
+      "use {{ vm.name }} in seed.hostname";
+    return [error(vms, `${first.type}.seed.hostname`, message)];
   });
 }
 

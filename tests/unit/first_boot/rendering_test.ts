@@ -5,12 +5,15 @@
 import assert from "node:assert/strict";
 import { parse } from "../../../lib/configuration/yaml.ts";
 import { ConfigurationError } from "../../../lib/errors/errors.ts";
+import { seedWay } from "../../../lib/first_boot/planning/seed_way.ts";
 import { renderSeed, seedHostname } from "../../../lib/first_boot/rendering/render_seed.ts";
 import type { SeedFacts } from "../../../lib/first_boot/rendering/seed.ts";
 import { seedDigest } from "../../../lib/first_boot/rendering/seed_texts.ts";
 import { SEED_VARIABLES, variableNames, variablesOf } from "../../../lib/first_boot/rendering/variables.ts";
 import type { SeedSection } from "../../../lib/first_boot/types.ts";
+import { planCreation } from "../../../lib/plan/creation.ts";
 import { generatedTalos } from "../../support/talos_samples.ts";
+import { input, withTypes, WORKER } from "../plan/plan_samples.ts";
 import { FACTS, KEY } from "./seed_samples.ts";
 
 const KEYS = [{ key: KEY, from: "inline" }];
@@ -187,4 +190,37 @@ Deno.test("another section, text or key is another digest, and every variable th
   assert.deepEqual([...variablesOf(FACTS).keys()].toSorted(), names.toSorted());
   const document = Deno.readTextFileSync(new URL("../../../docs/first-boot.md", import.meta.url));
   for (const name of Object.keys(SEED_VARIABLES)) assert.ok(document.includes(`| \`${name}\``), name);
+});
+
+Deno.test("a guest cannot fetch what it needs for its network, so that comes by disk", () => {
+  const host = { host: "10.0.0.5", simulated: false };
+  assert.equal(seedWay({ kind: "cloud-init" }, host, []).way, "url");
+  assert.deepEqual(seedWay({ kind: "cloud-init", network: "seeds/net.yaml" }, host, []), {
+    way: "disk",
+    reason: "the guest needs seeds/net.yaml before it can fetch anything",
+  });
+});
+
+Deno.test("a plan says once what is wrong with the seeds of a type, and that two VMs would have one host name", () => {
+  const types = [{ type: "worker", startPort: 5920 }, { type: "web", startPort: 5930 }];
+  const found = (worker: SeedSection, web: SeedSection, text: string) => {
+    const known = { known: true, texts: { files: new Map([["f", text]]), keys: [] } } as const;
+    const plan = planCreation(input({
+      configuration: withTypes({
+        worker: { ...WORKER, count: 2, seed: worker },
+        web: { ...WORKER, count: 1, seed: web },
+      }),
+      types,
+      seeds: { host: "10.0.0.5", simulated: false, types: new Map([["worker", known], ["web", known]]) },
+    }));
+    return plan.findings.filter(({ field }) => field.includes("seed"))
+      .map(({ severity, vms, field, message }) => `${severity} | ${vms.join()} | ${field} | ${message}`);
+  };
+  const [first, ...others] = found({ kind: "cloud-init", user_data: "f" }, { kind: "cloud-init" }, "a: 1\n");
+  assert.match(first ?? "", /^error \| worker01,worker02 \| worker\.seed \| f:1:1: The first line must say/);
+  assert.deepEqual(others, []);
+  const hostname = "node-{{ vm.index }}";
+  assert.deepEqual(found({ kind: "cloud-init", hostname }, { kind: "cloud-init", hostname }, ""), [
+    "error | worker01,web01 | worker.seed.hostname | worker01 and web01 would have the same host name node-1; use {{ vm.name }} in seed.hostname",
+  ]);
 });
