@@ -51,11 +51,14 @@ export function workers(count: number): FlatConfiguration {
   return { ...PARSED, worker: { ...worker, count } };
 }
 
-/** The same with a first configuration (seed). */
+/** The same with a first configuration (seed), and nobody who waits until they answer. */
 export function seeded(count: number): FlatConfiguration {
   const { worker, ...others } = workers(count);
   assert.ok(worker !== undefined && "count" in worker);
-  return { ...others, worker: { ...worker, seed: { kind: "cloud-init", user: "admin" } } };
+  return {
+    ...others,
+    worker: { ...worker, seed: { kind: "cloud-init", user: "admin" }, ready: { when: "none" } },
+  };
 }
 
 /** The same on a CD-ROM, because they have static addresses. */

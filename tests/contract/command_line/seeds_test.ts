@@ -35,7 +35,9 @@ async function withCreate(
   const notify = (line: string) => void lines.push(line);
   const terminal = { print: notify, printFile: notify, notify, ask: null, json: false };
   const stop = new AbortController();
-  const configuration = fromFlat(workers({ count: 1, seed: { kind: "cloud-init", ssh_keys: [KEY] } }));
+  const configuration = fromFlat(
+    workers({ count: 1, seed: { kind: "cloud-init", ssh_keys: [KEY] }, ready: { when: "none" } }),
+  );
   const request = { configuration, types: [{ type: "worker", startPort: 5920 }] };
   const selecting = { yes: true, atNextStart: false, restart: undefined, replace: [] };
   const ended = create(manager, { request, ...selecting }, terminal, stop.signal);

@@ -40,9 +40,9 @@ async function withGuests(
   await test({ simulator, manager });
 }
 
-/** Workers with a seed. */
+/** Workers with a seed that nobody waits for. */
 function seeded(count: number, change: Parameters<typeof workers>[0] = {}): FlatConfiguration {
-  return workers({ count, seed: SEED, ...change });
+  return workers({ count, seed: SEED, ready: { when: "none" }, ...change });
 }
 
 function argsOf(simulator: Simulator, name: string): string {

@@ -14,7 +14,7 @@ import { vmNamed } from "../../support/lab.ts";
 const SECRET = "correct-horse-battery";
 const CONFIG = TEST_CONFIG.replace(
   /^worker:/m,
-  "worker:\n  seed: { kind: cloud-init, user_data: user.yaml }",
+  "worker:\n  ready: none\n  seed: { kind: cloud-init, user_data: user.yaml }",
 );
 const TYPES = [{ type: "worker", startPort: 5920 }];
 
