@@ -45,6 +45,8 @@ const FIELD_WORDS: Readonly<Record<string, string>> = {
   cpu: "vCPUs",
   disk: "disks",
   network: "networks",
+  addresses: "addresses",
+  seed: "first configuration",
   pool_path: "dataset",
   cdrom_path: "install image",
   display: "display",

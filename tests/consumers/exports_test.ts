@@ -7,11 +7,12 @@ import fc from "fast-check";
 import type { Exported } from "../../lib/exports/exported.ts";
 import { EXPORT_FORMATS } from "../../lib/exports/formats.ts";
 import type { ExportName } from "../../lib/exports/names.ts";
-import { nodeOfVm } from "../../lib/exports/nodes.ts";
+import { nodeOfPlanned, nodeOfVm } from "../../lib/exports/nodes.ts";
 import type { Vm } from "../../lib/inventory/inventory.ts";
 import { expectAccepted } from "../support/consumers.ts";
 import { withFolder } from "../support/folder.ts";
-import { FOREIGN } from "../unit/plan/plan_samples.ts";
+import { planCreation } from "../../lib/plan/creation.ts";
+import { FOREIGN, input, withTypes, WORKER } from "../unit/plan/plan_samples.ts";
 
 let lastId = 0;
 
@@ -134,6 +135,29 @@ Deno.test("ansible-inventory reads MACs as text and every name as a host (fault 
     "x\nconf-script=/bin/sh",
     "{{ lookup('pipe', 'id') }}",
   ]);
+});
+
+Deno.test("every consumer reads the static addresses of VMs that are only planned", async () => {
+  const worker = {
+    ...WORKER,
+    network: { lan: "br0" },
+    addresses: { lan: { range: "10.0.0.21-29/24", gateway: "10.0.0.1" } },
+  };
+  const { vms } = planCreation(input({ configuration: withTypes({ worker }) }));
+  const nodes = vms.map((planned) => nodeOfPlanned(planned));
+  const texts = new Map(
+    await Promise.all((["dnsmasq", "isc", "kea", "ansible"] as const).map(async (format) => {
+      const text = EXPORT_FORMATS[format].write(nodes).files[0]?.text ?? "";
+      return [
+        format,
+        format === "ansible" ? await read(format, text) : (await read(format, text), text),
+      ] as const;
+    })),
+  );
+  assert.match(texts.get("dnsmasq") ?? "", /^dhcp-host=[0-9a-f:]{17},10\.0\.0\.22,worker02$/m);
+  assert.match(texts.get("isc") ?? "", /fixed-address 10\.0\.0\.22;/);
+  assert.equal(JSON.parse(texts.get("kea") ?? "").Dhcp4.reservations[1]["ip-address"], "10.0.0.22");
+  assert.equal(JSON.parse(texts.get("ansible") ?? "")._meta.hostvars.worker02.ansible_host, "10.0.0.22");
 });
 
 const hostileText = fc.oneof(

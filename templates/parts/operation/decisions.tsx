@@ -4,6 +4,7 @@ import { Icon, type IconName } from "../icons.tsx";
 import { Blocked, Snapshots, Unread } from "../removal.tsx";
 import { Field } from "../common.tsx";
 import { paths } from "../../paths.ts";
+import { isSeedDataset } from "../../../lib/first_boot/iso/seed_dataset.ts";
 import { formatCount } from "../../../lib/units.ts";
 import type { RollBackPlan } from "../../../lib/plan/roll_back.ts";
 import type { OperationKind, OperationView, OperationVmView } from "../../../lib/operations/types.ts";
@@ -317,9 +318,11 @@ function Removed({ vms }: { vms: readonly OperationVmView[] }) {
   const changed = vms.filter((vm) => workOn(vm) === "change");
   const created = vms.filter((vm) => workOn(vm) !== "change");
   const zvols = vms.flatMap(({ steps }) => steps.flatMap(({ evidence }) => evidence?.zvol ?? []));
+  // The datasets of seeds are named below, and no disks.
+  const disks = zvols.filter((zvol) => !isSeedDataset(zvol));
   const counts = [
     ...(created.length === 0 ? [] : [formatCount(created.length, "VM")]),
-    ...(zvols.length === 0 ? [] : [formatCount(zvols.length, "disk")]),
+    ...(disks.length === 0 ? [] : [formatCount(disks.length, "disk")]),
   ];
   return (
     <>
