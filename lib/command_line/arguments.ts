@@ -59,6 +59,8 @@ export interface Options {
   readonly restart: number | undefined;
   /** Whether a clone takes over the data of an image that is removed. */
   readonly promote: boolean;
+  /** Whether `create` waits until the VMs answer. */
+  readonly waitReady: boolean;
   /** Address of an image to add. */
   readonly url: string | undefined;
   /** SHA-256 of an image to add or upload. */
@@ -257,6 +259,7 @@ function optionsOf(values: Values, words: readonly string[]): Options {
       ? 1
       : wholeNumber("--restart", values.restart, { lowest: 1, highest: 99 }),
     promote: values.promote ?? false,
+    waitReady: values.waitReady ?? false,
     url: values.url,
     sha256: values.sha256,
     file: values.file,

@@ -119,6 +119,10 @@ export const OPTIONS = {
     flags: "--promote",
     help: "images remove: let one of the image's clones take over its data",
   },
+  waitReady: {
+    flags: "--wait-ready",
+    help: "create: wait until the VMs answer, as ready says in their types; exit with 1 if one does not",
+  },
   wait: {
     flags: "--wait <MINUTES>",
     help: "how long to wait while the NAS is away (default: WAIT_MINUTES, or 15)",
@@ -221,11 +225,12 @@ export const COMMANDS = {
   create: {
     help: "create the configured VMs; with --yes, also change those that exist and differ",
     words: "[TYPE...]",
-    options: ["atATime", "onFailure", "wait", "yes", "atNextStart", "restart", "replace"],
+    options: ["atATime", "onFailure", "wait", "waitReady", "yes", "atNextStart", "restart", "replace"],
     examples: [
       "create",
       "create worker --at-a-time 2 --on-failure keep",
       "create --yes --restart 2",
+      "create worker --wait-ready --json",
       "create --replace worker02",
     ],
   },

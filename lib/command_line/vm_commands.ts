@@ -8,7 +8,8 @@ import { ConfigurationError } from "../errors/errors.ts";
 import { describeSign } from "../first_boot/readiness/describe_sign.ts";
 import type { PlannedImage } from "../images/planned_image.ts";
 import type { Vm } from "../inventory/inventory.ts";
-import { operationJson, planJson, vmJson } from "../inventory/json.ts";
+import { seenBy } from "../operations/record/readiness_of.ts";
+import { operationJson, planJson, readyJson, vmJson } from "../inventory/json.ts";
 import { READING_MS } from "../inventory/live_inventory.ts";
 import { typeOf } from "../inventory/names.ts";
 import type { ListColumn } from "./commands.ts";
@@ -122,10 +123,12 @@ export interface CreateCommand extends Selecting {
  */
 export async function create(
   manager: VMManager,
-  { request, ...selecting }: CreateCommand,
+  { request: wanted, ...selecting }: CreateCommand,
   terminal: Terminal,
   signal: AbortSignal,
 ): Promise<Success> {
+  // Scripts that create VMs and go on would not expect to wait for guests.
+  const request = { ...wanted, waitReady: wanted.waitReady ?? false };
   const plan = await manager.operations.planCreation(request);
   terminal.notify(describePlan(plan));
   const reconcile = selectionOf(plan, selecting);
@@ -220,7 +223,7 @@ export async function confirm(
  */
 export function creationRequest(
   { configuration, places }: ParsedConfiguration,
-  { types, parallel, onFailure }: Options,
+  { types, parallel, onFailure, waitReady }: Options,
 ): CreationRequest {
   const known = Object.keys(configuration.types);
   const problems = types.filter((type) => !known.includes(type))
@@ -236,6 +239,7 @@ export function creationRequest(
   return {
     configuration: { ...configuration, types: Object.fromEntries(overridden) },
     places,
+    waitReady,
     types: defaultTypes(configuration).filter(({ type }) => types.length === 0 || types.includes(type)),
   };
 }
@@ -366,9 +370,20 @@ export function progressTo({ notify }: Terminal): (event: OperationEvent) => voi
 /** Prints the result of an operation; whether all of it succeeded. */
 export function report(result: RunResult, terminal: Terminal): Success {
   const rows = result.vms.map(({ name, outcome, message }) => [name, outcome, message ?? ""]);
-  if (terminal.json) terminal.print(JSON.stringify(operationJson(result.operation), null, 2));
-  else terminal.print(rows.length === 0 ? "Nothing to do" : table([headOf(result), "OUTCOME", ""], rows));
+  if (terminal.json) {
+    const ready = readyVms(result);
+    const json = { ...operationJson(result.operation), ...(ready.length === 0 ? {} : { ready }) };
+    terminal.print(JSON.stringify(json, null, 2));
+  } else terminal.print(rows.length === 0 ? "Nothing to do" : table([headOf(result), "OUTCOME", ""], rows));
   return result.status === "done";
+}
+
+/** The VMs that were waited for: whether each answers, where, and how that is known. */
+function readyVms({ operation: { vms } }: RunResult): readonly Record<string, unknown>[] {
+  return vms.flatMap((vm) => {
+    const seen = seenBy(vm);
+    return seen === null ? [] : [{ name: vm.name, ...readyJson(seen.readiness) }];
+  });
 }
 
 /** What the rows of an operation's outcome are. */

@@ -4,6 +4,8 @@ import type { Consoles } from "../consoles/consoles.ts";
 import { readUntilFinished } from "../first_boot/readiness/read_console.ts";
 import type { ProbePort } from "../first_boot/readiness/probe_port.ts";
 import type { ServedSigns } from "../first_boot/readiness/wait_for_ready.ts";
+import { readNeighbours } from "../truenas/read_neighbours.ts";
+import { hasRole } from "../truenas/roles.ts";
 import { readGuestIps } from "../truenas/read_inventory.ts";
 import type { Session } from "../truenas/connection/session.ts";
 import type { OperationStore } from "./record/store.ts";
@@ -24,18 +26,26 @@ export interface GuestSources {
 /** An agent that is not there keeps the NAS busy for half a minute, so few are asked at a time. */
 const AGENTS_AT_ONCE = 3;
 
+/** How long the NAS is asked which network card has an address, in milliseconds. */
+const ARP_MS = 3_000;
+
 /** Knows guests; see the file's comment. The result tells what can be found out at the moment. */
 export function guestsOf({ session, store, consoles, probe, served, clock }: GuestSources): () => Guests {
   const agents = new PQueue({ concurrency: AGENTS_AT_ONCE });
   const askAgent: NonNullable<Guests["askAgent"]> = async (caller, vm) =>
     await agents.add(async () => [...(await readGuestIps(caller, [vm])).values()][0] ?? null);
+  const macOf: NonNullable<Guests["macOf"]> = async (caller, address) => {
+    const options = { roles: null, patienceMs: ARP_MS, clock };
+    const found = await readNeighbours(caller, [address], options);
+    return found.known ? found.value.get(address) ?? null : null;
+  };
   return () => {
     const { state } = session;
     return {
       probe,
       served,
       askAgent: state.kind === "live" && state.rules.guestIps ? askAgent : null,
-      macOf: null,
+      macOf: hasRole(state.kind === "live" ? state.nas.roles : null, "FULL_ADMIN") === true ? macOf : null,
       readConsole: consoles().readOnly
         ? null
         : (vmId, signal) => readUntilFinished(() => consoles().openSerial(vmId), signal),

@@ -11,6 +11,7 @@ import { checkAttachedImages, IMAGE_RULES } from "./images.ts";
 import { MEMORY_RULES } from "./memory.ts";
 import { NAME_RULES } from "./names.ts";
 import { NETWORK_RULES } from "./network.ts";
+import { READY_RULES } from "./ready.ts";
 import { RIGHTS_RULES } from "./rights.ts";
 import type { Rule } from "./rule.ts";
 import { SEED_RULES } from "./seeds.ts";
@@ -30,6 +31,7 @@ const RULES: readonly Rule[] = [
   ...DISPLAY_RULES,
   ...NETWORK_RULES,
   ...RIGHTS_RULES,
+  ...READY_RULES,
   ...SEED_RULES,
 ];
 

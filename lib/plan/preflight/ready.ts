@@ -1,0 +1,42 @@
+/** Rules about how it is known that VMs answer. */
+import { portOf } from "../../first_boot/readiness/planned_ready.ts";
+import type { Finding, PlannedVm } from "../types.ts";
+import { type Context, error, firstOfEachType, type Rule } from "./rule.ts";
+
+/** The rules. */
+export const READY_RULES: readonly Rule[] = [checkSigns];
+
+/** A VM that can give no sign would be waited for in vain. */
+function checkSigns(context: Context): Finding[] {
+  const waiting = context.active.filter(({ ready, steps }) => ready !== undefined && steps.includes("ready"));
+  return firstOfEachType(waiting).flatMap((vm) => {
+    const why = problemOf(vm, context);
+    const same = waiting.filter(({ type }) => type === vm.type);
+    return why === null ? [] : [error(same, `${vm.type}.ready`, why)];
+  });
+}
+
+function problemOf({ ready, seed, devices, type }: PlannedVm, context: Context): string | null {
+  const { input: { seeds, rules }, inventory: { nas } } = context;
+  const when = ready?.when ?? "none";
+  const release = nas.release ?? "this release";
+  const canPhone = seed?.kind === "cloud-init" && (seeds?.host ?? null) !== null;
+  if (when === "phone-home" && seed?.kind !== "cloud-init") {
+    return `${type} has no first configuration (seed) of kind cloud-init, so its VMs cannot report that they are ready; ` +
+      `add one, or choose another sign such as ready: "tcp:22"`;
+  }
+  if (when === "phone-home" && !canPhone) {
+    return `SEED_HOST is not set, so the VMs of ${type} cannot report here that they are ready; set it, or choose ` +
+      `another sign such as ready: "tcp:22"`;
+  }
+  if (when === "agent" && !rules.guestIps) {
+    return `TrueNAS ${release} does not ask guest agents, which came with 27.0; choose another sign such as ` +
+      `ready: phone-home`;
+  }
+  if (portOf(when) === null || rules.guestIps || canPhone || seed?.way === "url") return null;
+  const isKnown = devices.some((device) => device.dtype === "NIC" && device.ip !== undefined);
+  return isKnown
+    ? null
+    : `Nothing tells the addresses of ${type}, so no port can be asked; give them static addresses, or a first ` +
+      `configuration (seed) that they fetch from this program`;
+}
