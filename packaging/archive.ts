@@ -8,7 +8,7 @@ export const EPOCH_S = Date.UTC(2020, 0, 1) / 1000;
 export async function makeTar(
   folder: string,
   output: string,
-  { prefix = "." }: { readonly prefix?: string } = {},
+  { prefix = ".", owner = 0 }: { readonly prefix?: string; readonly owner?: number } = {},
 ): Promise<void> {
   await run("tar", [
     "--create",
@@ -18,8 +18,8 @@ export async function makeTar(
     "--format=gnu",
     "--sort=name",
     `--mtime=@${EPOCH_S}`,
-    "--owner=0",
-    "--group=0",
+    `--owner=${owner}`,
+    `--group=${owner}`,
     "--numeric-owner",
     "--mode=u=rwX,go=rX",
     ".",

@@ -7,18 +7,22 @@ export interface CommandOptions {
   /** The project's folder by default. */
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** A file to which the output is written as it is, instead of being returned. */
+  readonly output?: string;
 }
 
 /** Runs a program to its end and returns its output; throws with its errors when it fails. */
 export async function run(
   command: string,
   args: readonly string[],
-  { cwd, env = {} }: CommandOptions = {},
+  { cwd, env = {}, output }: CommandOptions = {},
 ): Promise<string> {
   const { success, stdout, stderr } = await outputOf(command, { args: [...args], cwd: cwd ?? ROOT, env });
   const decoder = new TextDecoder();
   if (!success) throw new Error(`"${command} ${args[0]}" failed: ${decoder.decode(stderr).trim()}`);
-  return decoder.decode(stdout);
+  if (output === undefined) return decoder.decode(stdout);
+  await Deno.writeFile(output, stdout);
+  return "";
 }
 
 async function outputOf(command: string, options: Deno.CommandOptions): Promise<Deno.CommandOutput> {

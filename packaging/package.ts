@@ -8,22 +8,27 @@ import { parseArgs } from "node:util";
 import project from "../deno.json" with { type: "json" };
 import { makeDeb } from "./deb/deb.ts";
 import { type Architecture, ARCHITECTURES } from "./elf.ts";
+import { makeImage } from "./oci/oci.ts";
+import type { PackageParts } from "./parts.ts";
 import { bundleProgram, readSources } from "./program.ts";
 import { makeRunFile } from "./run/run.ts";
 import { fetchRuntime } from "./runtime.ts";
 import { readThirdParties, runtimeAsThirdParty } from "./third_parties.ts";
-import { COMMAND, makeTree, NOTICES, type TreeContents } from "./tree.ts";
+import { COMMAND, makeTree, NOTICES, SBOM, type TreeContents } from "./tree.ts";
 
-const USAGE = "deno task package [x86_64] [aarch64] [--only run|deb] [--output DIR]";
+const USAGE = "deno task package [x86_64] [aarch64] [--only run|deb|oci.tar] [--output DIR]";
 
 /** What can be built. */
-export const FORMATS = ["run", "deb"] as const;
+export const FORMATS = ["run", "deb", "oci.tar"] as const;
 
 /** A kind of package. */
 export type Format = typeof FORMATS[number];
 
 /** How each kind is made. */
-const MAKERS = { run: makeRunFile, deb: makeDeb } as const satisfies Record<Format, typeof makeRunFile>;
+const MAKERS = { run: makeRunFile, deb: makeDeb, "oci.tar": makeImage } as const satisfies Record<
+  Format,
+  (parts: PackageParts, output: string) => Promise<void>
+>;
 
 /** The name of a package's file. */
 export function fileNameOf(format: Format, architecture: Architecture): string {
@@ -68,7 +73,7 @@ async function makePackagesFor(
     const tree = `${folder}/tree`;
     await makeTree(tree, { ...contents, runtime });
     const { version } = project;
-    const parts = { architecture, version, libc: runtime.libc, tree };
+    const parts = { architecture, version, libc: runtime.libc, tree, thirdParties: contents.thirdParties };
     const made: string[] = [];
     for (const format of formats) {
       const file = `${output}/${fileNameOf(format, architecture)}`;
@@ -76,7 +81,7 @@ async function makePackagesFor(
       made.push(file);
     }
     const name = `${output}/${COMMAND}-${architecture}`;
-    await Deno.copyFile(`${tree}/sbom.cdx.json`, `${name}.cdx.json`);
+    await Deno.copyFile(`${tree}/${SBOM}`, `${name}.cdx.json`);
     await Deno.copyFile(`${tree}/${NOTICES}`, `${name}.${NOTICES}`);
     return [...made, `${name}.cdx.json`, `${name}.${NOTICES}`];
   } finally {

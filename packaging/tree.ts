@@ -30,6 +30,9 @@ export const FLAGS: readonly string[] = [
 /** The file with the licences of third parties. */
 export const NOTICES = "THIRD-PARTY-NOTICES.txt";
 
+/** The file with the bill of materials. */
+export const SBOM = "sbom.cdx.json";
+
 /** What a folder is made of. */
 export interface TreeContents {
   /** The folder of the bundled program. */
@@ -51,7 +54,7 @@ export async function makeTree(
   await Deno.writeTextFile(`${folder}/${COMMAND}`, fill(start, { FLAGS: FLAGS.join(" ") }), { mode: 0o755 });
   await Deno.copyFile(fileURLToPath(new URL("LICENSE", ROOT)), `${folder}/LICENSE`);
   await Deno.writeTextFile(`${folder}/${NOTICES}`, noticesOf(thirdParties));
-  await Deno.writeTextFile(`${folder}/sbom.cdx.json`, sbomOf(thirdParties));
+  await Deno.writeTextFile(`${folder}/${SBOM}`, sbomOf(thirdParties));
 }
 
 /** A file of this folder as text. */

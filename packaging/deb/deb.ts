@@ -2,23 +2,11 @@
 import { fileURLToPath } from "node:url";
 import { compress, EPOCH_S, sizeOf } from "../archive.ts";
 import { run } from "../command.ts";
-import type { Architecture } from "../elf.ts";
+import { DEBIAN_NAMES } from "../oci/debian.ts";
+import type { PackageParts } from "../parts.ts";
 import { COMMAND, fill, NOTICES, readPackagingFile } from "../tree.ts";
 
 const ROOT = new URL("../../", import.meta.url);
-
-/** As Debian names the architectures. */
-const DEBIAN_NAMES = { x86_64: "amd64", aarch64: "arm64" } as const satisfies Record<Architecture, string>;
-
-/** What a package is made of. */
-export interface DebContents {
-  readonly architecture: Architecture;
-  readonly version: string;
-  /** Needs the GNU C library 2.x, of at least this x. */
-  readonly libc: number;
-  /** The folder of the program. */
-  readonly tree: string;
-}
 
 /** Lines in which the unit of the package differs from the one in docs/install, which people copy. */
 const UNIT_CHANGES: readonly (readonly [from: string, to: string])[] = [
@@ -36,7 +24,7 @@ const UNIT_CHANGES: readonly (readonly [from: string, to: string])[] = [
 
 /** Writes the package. */
 export async function makeDeb(
-  { architecture, version, libc, tree }: DebContents,
+  { architecture, version, libc, tree }: PackageParts,
   output: string,
 ): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: `${COMMAND}-deb-` });

@@ -1,18 +1,8 @@
 /** The self-extracting file: a script, followed by the compressed tree of the program. */
 import { createHash } from "node:crypto";
 import { compress, makeTar, sizeOf } from "../archive.ts";
-import type { Architecture } from "../elf.ts";
+import type { PackageParts } from "../parts.ts";
 import { COMMAND, fill, readPackagingFile } from "../tree.ts";
-
-/** What the file is made of. */
-export interface RunFile {
-  readonly architecture: Architecture;
-  readonly version: string;
-  /** Needs the GNU C library 2.x, of at least this x. */
-  readonly libc: number;
-  /** The folder of the program. */
-  readonly tree: string;
-}
 
 /** Space beside the files themselves: blocks that are not full, and compiled code of the first start. */
 const SPARE_BYTES = 24 * 1024 * 1024;
@@ -25,7 +15,7 @@ const NAME_DIGITS = 8;
 
 /** Writes the self-extracting file. */
 export async function makeRunFile(
-  { architecture, version, libc, tree }: RunFile,
+  { architecture, version, libc, tree }: Omit<PackageParts, "thirdParties">,
   output: string,
 ): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "truenas-vm-manager-run-" });

@@ -23,6 +23,9 @@ export function tell(what: string, ms: number): void {
   process.stdout.write(`${what}: ${(ms / 1000).toFixed(2)} s\n`);
 }
 
+/** A program that takes longer is stopped. */
+const PATIENCE_MS = 120_000;
+
 /** How a program ended. */
 export interface Ended {
   readonly code: number;
@@ -42,6 +45,7 @@ export async function end(
     clearEnv: true,
     env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", ...env },
     stdin: "null",
+    signal: AbortSignal.timeout(PATIENCE_MS),
   }).output();
   const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   return { code, out: decode(stdout), err: decode(stderr) };

@@ -31,8 +31,11 @@ export interface Visit {
   readonly said: string;
 }
 
-/** Starts a program, opens its page, creates two VMs and stops it. */
-export async function visit({ command: [program = "", ...args], cwd, env = {} }: Start): Promise<Visit> {
+/** Starts a program, opens its page, creates two VMs, does what else is asked and stops it. */
+export async function visit(
+  { command: [program = "", ...args], cwd, env = {} }: Start,
+  { meanwhile }: { readonly meanwhile?: (url: string) => Promise<void> } = {},
+): Promise<Visit> {
   await using simulator = await startSimulator({ times: TEST_TIMES });
   const startedAt = performance.now();
   const child = new Deno.Command(program, {
@@ -60,11 +63,19 @@ export async function visit({ command: [program = "", ...args], cwd, env = {} }:
   await openPage(url);
   const pageMs = Math.round(performance.now() - startedAt);
   const status = await createVms(url);
-  child.kill("SIGTERM");
+  await meanwhile?.(url);
+  Deno.kill(await innermost(child.pid), "SIGTERM");
   const { code } = await child.status;
   clearTimeout(deadline);
   await reading;
   return { pageMs, status, code, said };
+}
+
+/** The process that others have started and wait for: not all of them pass signals on. */
+async function innermost(pid: number): Promise<number> {
+  const children = await Deno.readTextFile(`/proc/${pid}/task/${pid}/children`);
+  const [child = ""] = children.split(" ");
+  return child === "" ? pid : await innermost(Number(child));
 }
 
 /** The settings that connect a program to a simulated NAS. */

@@ -1,0 +1,93 @@
+/**
+ * Protects the container image: tools other than ours read it, and its root, read-only and as the user that TrueNAS
+ * gives apps, serves the page, creates VMs, passes its health check and keeps its journal for the next version.
+ */
+import assert from "node:assert/strict";
+import { TEST_CONFIG } from "../support/dashboard.ts";
+import { built, end, succeed, tell, withPublicFolder } from "./support/packages.ts";
+import { settingsFor, visit } from "./support/visit.ts";
+
+const USER = 568;
+
+/** What an image says about itself, as far as it matters here. */
+interface Configuration {
+  readonly User: string;
+  readonly Env: readonly string[];
+  readonly Entrypoint: readonly string[];
+  readonly Cmd: readonly string[];
+  readonly WorkingDir: string;
+  readonly Labels: Readonly<Record<string, string>>;
+  readonly Healthcheck: { readonly Test: readonly string[] };
+}
+
+async function configurationOf(image: string): Promise<Configuration> {
+  const { config } = JSON.parse(await succeed("skopeo", "inspect", "--config", "--raw", image));
+  return config;
+}
+
+Deno.test("The image can be loaded by Docker, and by tools for OCI images", async () => {
+  const file = built("oci.tar");
+  const configuration = await configurationOf(`oci-archive:${file}`);
+  assert.deepEqual(await configurationOf(`docker-archive:${file}`), configuration);
+  assert.equal(configuration.User, `${USER}:${USER}`);
+  assert.match(configuration.Labels["org.opencontainers.image.version"] ?? "", /^\d+\.\d+\.\d+$/);
+  const { RepoTags, Architecture } = JSON.parse(await succeed("skopeo", "inspect", `docker-archive:${file}`));
+  assert.deepEqual([RepoTags ?? [], Architecture], [[], Deno.build.arch === "x86_64" ? "amd64" : "arm64"]);
+});
+
+Deno.test("The image's read-only root serves the page and creates VMs as user 568", () =>
+  withPublicFolder(async (folder) => {
+    const image = built("oci.tar");
+    const unpackedAt = performance.now();
+    await succeed("skopeo", "copy", "--quiet", `oci-archive:${image}`, `oci:${folder}/layout:test`);
+    await succeed("umoci", "unpack", "--image", `${folder}/layout:test`, `${folder}/bundle`);
+    const unpackMs = performance.now() - unpackedAt;
+    const configuration = await configurationOf(`oci-archive:${image}`);
+    for (const name of ["state", "config"]) await Deno.mkdir(`${folder}/${name}`);
+    await Deno.chown(`${folder}/state`, USER, USER);
+    await Deno.writeTextFile(`${folder}/config/config.yaml`, TEST_CONFIG);
+    await Deno.chmod(`${folder}/bundle`, 0o755);
+    const enter = [
+      ...["setpriv", `--reuid=${USER}`, `--regid=${USER}`, "--clear-groups", "bwrap", "--die-with-parent"],
+      ...["--ro-bind", `${folder}/bundle/rootfs`, "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"],
+      ...["--bind", `${folder}/state`, "/state", "--ro-bind", `${folder}/config`, "/config"],
+      ...["--chdir", configuration.WorkingDir],
+    ];
+    const env = Object.fromEntries(configuration.Env.map((line) => line.split("=")));
+    const { Entrypoint, Cmd, Healthcheck } = configuration;
+
+    const run = ([command = "", ...args]: string[], changes: Record<string, string> = {}) =>
+      end(command, args, { env: { ...env, ...changes } });
+
+    const open = await run([...enter, ...Entrypoint, ...Cmd], settingsFor("ws://127.0.0.1:9"));
+    assert.equal(open.code, 2, "it does not listen on every address without a password");
+    assert.match(open.err, /DASHBOARD_PASSWORD/);
+
+    const [health, ...healthArgs] = Healthcheck.Test;
+    assert.equal(health, "CMD");
+    const isHealthy = async (port: string) =>
+      (await run([...enter, ...healthArgs], { PORT: port })).code === 0;
+    const start = {
+      command: [...enter, ...Entrypoint, ...Cmd],
+      cwd: "/",
+      env: { ...env, PORT: "0", HOST: "127.0.0.1" },
+    };
+    for (const time of ["first", "second"]) {
+      const seen = await visit(start, {
+        meanwhile: async (url) => {
+          const { port } = new URL(url);
+          assert.ok(await isHealthy(port), "its health check passes");
+          const page = await (await fetch(`${url}/operations`)).text();
+          const operations = new Set([...page.matchAll(/data-operation="([^"]+)"/g)].map(([, id]) => id));
+          assert.equal(
+            operations.size,
+            time === "first" ? 1 : 2,
+            "the journal is kept for the next container",
+          );
+        },
+      });
+      assert.deepEqual([seen.status, seen.code], ["done", 0], seen.said);
+      if (time === "first") tell("image: from nothing to a page", unpackMs + seen.pageMs);
+    }
+    assert.ok(!await isHealthy("9"), "the health check fails when nothing answers");
+  }));
