@@ -67,6 +67,7 @@ export class Guest {
     const network = before?.network ??
       (source?.kind === "cd" ? source.files.get("network-config") ?? "" : "");
     const card = cardOf(store, this.#vm, staticAddresses(network));
+    if (card !== null) this.#vm.addresses = { [card.mac]: card.address };
     const isStatic = card !== null && card.address !== addressOf(this.#vm);
     this.#print([
       stageLine(this.#moment, "init"),

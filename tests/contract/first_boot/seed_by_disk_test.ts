@@ -3,15 +3,17 @@
  * removed, and nothing of it is left when the VM is gone.
  */
 import assert from "node:assert/strict";
-import type { FlatConfiguration } from "../../../lib/configuration/flat_configuration.ts";
+import { type FlatConfiguration, fromFlat, toFlat } from "../../../lib/configuration/flat_configuration.ts";
 import type { SeedSection } from "../../../lib/first_boot/types.ts";
 import { offeringOn } from "../../../lib/images/offering/offering.ts";
 import { pathServerWhenNeeded } from "../../../lib/secret_paths/path_server.ts";
 import { NOTHING_CHANGED } from "../../../lib/plan/changes.ts";
 import { type Simulator, startSimulator } from "../../../lib/simulator/simulator.ts";
-import { addDataset, devicesOf } from "../../../lib/simulator/store.ts";
+import { addDataset, addFile, devicesOf } from "../../../lib/simulator/store.ts";
 import { VMManager } from "../../../lib/vm_manager.ts";
 import { Peer } from "../../support/peer.ts";
+import { qcow2Head } from "../../../lib/simulator/images/disk_image.ts";
+import { IMAGE, IMAGE_BYTES, IMAGE_DISK_BYTES } from "../../support/images_lab.ts";
 import { addImageMaker } from "../../support/image_maker.ts";
 import { withFolder } from "../../support/program.ts";
 import { repeatedly } from "../../support/deadline.ts";
@@ -265,7 +267,13 @@ Deno.test("the NAS fetches a seed from this program for an account that is no fu
     await using paths = pathServerWhenNeeded({ host: "127.0.0.1", port: 0 });
     const offering = offeringOn(paths, folder);
     const account = addImageMaker(simulator);
-    await using manager = new VMManager({ ...credentials(simulator), ...account, paths, offering });
+    await using manager = new VMManager({
+      ...credentials(simulator),
+      ...account,
+      paths,
+      offering,
+      simulated: true,
+    });
     await manager.connect();
     const cd = await create({ simulator, manager });
     const text = isoText(simulator, cd?.attributes.path);
@@ -295,4 +303,33 @@ Deno.test("a clone does not have the seed of its original, which goes only when 
   );
   assert.match(result.vms[0]?.message ?? "", /seed\) stays, because another VM has it on a CD-ROM$/);
   assert.deepEqual(seeds(simulator), [seed]);
+});
+
+Deno.test("a guest that has answered from its CD-ROM loses it at its next stop, however soon", async () => {
+  const guests = { bootMs: 5, setupMs: 5, retryMs: 1 };
+  await using simulator = await startSimulator({ times: { ...TEST_TIMES, deviceMs: 0 }, guests });
+  addDataset(simulator.store, { name: "tank/images", type: "FILESYSTEM" });
+  addFile(simulator.store, IMAGE, { sizeBytes: IMAGE_BYTES, head: qcow2Head(IMAGE_DISK_BYTES) });
+  await using paths = pathServerWhenNeeded({ host: "127.0.0.1", port: 0 });
+  await using manager = new VMManager({ ...credentials(simulator), paths, simulated: true });
+  await manager.connect();
+  const own = fromFlat(seeded(1, { image: "debian", disk: { root: 20 }, ready: { when: "phone-home" } }));
+  const configuration = toFlat({ ...own, images: { debian: { path: IMAGE } } });
+  const plan = await manager.planCreation({ configuration, types: TYPES });
+  assert.deepEqual(plan.vms[0]?.steps.slice(-3), ["seed", "start", "ready"]);
+  const result = await manager.create({ configuration, types: TYPES });
+  assert.deepEqual(outcomes(result), ["worker01 created"], JSON.stringify(result.vms));
+  const ready = result.operation.vms[0]?.steps.find(({ step }) => step === "ready");
+  assert.equal(ready?.status, "done", JSON.stringify(ready));
+  assert.equal(seeds(simulator).length, 1);
+
+  await using nas = await signedIn(simulator);
+  assert.equal(await nas.result("core.ping_remote", { hostname: "10.0.0.21" }), true);
+  const id = vmNamed(simulator, "worker01")?.id ?? 0;
+  await nas.result("vm.poweroff", id);
+  await repeatedly("its seed is gone", () => Promise.resolve(seeds(simulator).length === 0 || null));
+  assert.equal(cdOf(simulator, "worker01"), undefined);
+  await nas.result("vm.start", id);
+  const again = await manager.planCreation({ configuration, types: TYPES });
+  assert.equal(again.vms[0]?.action, "keep");
 });
