@@ -135,7 +135,14 @@ export class VMManager implements AsyncDisposable {
     const seedKeeper = server === null
       ? null
       : new SeedKeeper({ server, isReachable, caller: session, logger });
-    if (seedKeeper !== null) store.onEvent((view, event) => seedKeeper.follow(view, event));
+    if (seedKeeper !== null) {
+      store.onEvent((view, event) => seedKeeper.follow(view, event));
+      session.onState(({ kind }) => {
+        if (kind === "live") {
+          runDetached(seedKeeper.forgetLate(), "taking the addresses of seeds from VMs", logger);
+        }
+      });
+    }
     this.#seedKeeper = seedKeeper;
     this.#serveAgain = async () => {
       if (seedKeeper === null) return;

@@ -149,3 +149,21 @@ Deno.test("a guest that asks without end is told to wait", async () => {
   lab.time.now += 61_000;
   assert.equal((await ask(`${url}meta-data`))[0], 200);
 });
+
+Deno.test("a guest that does not phone home has answered when that is known otherwise, and it has its files", async () => {
+  await using lab = await serving();
+  const render = () => Promise.resolve({ files: new Map([["user-data", "machine: {}"], ["meta-data", ""]]) });
+  const seed = await lab.seeds.serve(seedOf({ render }));
+  await ask(`${seed.url}user-data`);
+  seed.answered();
+  assert.notEqual(lab.seeds.find(VM), null, "it has still to fetch something");
+  await ask(`${seed.url}meta-data`);
+  await seed.fetched;
+  seed.answered();
+  assert.equal(await seed.ended, "answered");
+
+  const cloudInit = await lab.seeds.serve(seedOf());
+  for (const name of ["user-data", "meta-data", "vendor-data"]) await ask(`${cloudInit.url}${name}`);
+  cloudInit.answered();
+  assert.notEqual(lab.seeds.find(VM), null, "it has still to phone home");
+});

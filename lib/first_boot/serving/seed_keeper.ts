@@ -32,6 +32,8 @@ const MAX_LATELY = 500;
 export class SeedKeeper {
   readonly #options: SeedKeeperOptions;
   readonly #ending = new Set<Promise<void>>();
+  /** VMs whose seeds have ended while the NAS could not be told. */
+  readonly #late = new Map<string, string>();
   /** By the VM's uuid, also those that have ended: a guest can answer before anybody waits for it. */
   readonly #lately = new Map<string, ServedSeed>();
 
@@ -75,6 +77,9 @@ export class SeedKeeper {
     if (event.type === "step" && event.step === "start" && event.status === "done") {
       this.#of(event.vm)?.endAt(event.at + SERVED_MS);
     }
+    if (event.type === "step" && event.step === "ready" && event.status === "done") {
+      this.#of(event.vm)?.answered();
+    }
     if (event.type !== "vm" || !GONE.includes(event.outcome)) return;
     const { steps = [] } = vms.find(({ name }) => name === event.vm) ?? {};
     const uuids = steps.flatMap(({ evidence }) => evidence?.uuid ?? []);
@@ -99,11 +104,26 @@ export class SeedKeeper {
     if (end === "closed") return;
     logger.info("A seed is no longer served", { vm: served.name, because: end });
     await this.forget(served.vm).catch((error) => {
-      logger.warning("The address of a seed that has ended could not be taken from a VM", {
+      this.#late.set(served.vm, served.name);
+      logger.warning("The address of a seed that has ended could not be taken from a VM yet", {
         vm: served.name,
         reason: reasonOf(error).replaceAll(served.url, ""),
       });
     });
+  }
+
+  /** Takes the addresses from VMs that could not be told before; called when the NAS answers again. */
+  async forgetLate(): Promise<void> {
+    for (const [uuid, name] of [...this.#late]) {
+      this.#late.delete(uuid);
+      await this.forget(uuid).catch((error) => {
+        this.#late.set(uuid, name);
+        this.#options.logger.debug("The address of a seed is still on a VM", {
+          vm: name,
+          reason: reasonOf(error),
+        });
+      });
+    }
   }
 
   /**

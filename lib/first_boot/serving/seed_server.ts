@@ -81,6 +81,8 @@ class Guest implements ServedSeed {
   readonly #all = Promise.withResolvers<void>();
   readonly #missing = new Set(NEEDED);
   readonly #fetches = { count: 0, since: -Infinity };
+  /** Whether nothing more is to come of it. */
+  #isDone = false;
   #remove: () => void = () => {};
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -122,6 +124,10 @@ class Guest implements ServedSeed {
     this.#timer = setTimeout(() => this.close("expired"), Math.max(0, at - this.#now()));
   }
 
+  answered(): void {
+    if (this.#isDone) this.close("answered");
+  }
+
   close(reason: SeedEnd = "closed"): void {
     clearTimeout(this.#timer);
     this.#remove();
@@ -152,7 +158,10 @@ class Guest implements ServedSeed {
     response.end(bytes);
     this.#show({ kind: "seed-fetched", at: this.#now(), address: peerOf(request) });
     this.#missing.delete(name);
-    if (![...this.#missing].some((other) => files.has(other))) this.#all.resolve();
+    if ([...this.#missing].some((other) => files.has(other))) return;
+    this.#all.resolve();
+    // By vendor data guests are told to phone home; Talos has none.
+    this.#isDone = !files.has("vendor-data");
   }
 
   /** The seed's files; null when it cannot be made. */

@@ -46,6 +46,8 @@ export interface ServedSeed {
   onSign(listener: (sign: GuestSign) => void): () => void;
   /** Ends it at a time, in milliseconds since 1970 (UTC). */
   endAt(at: number): void;
+  /** The guest is known to answer otherwise. That ends it, unless it has still to fetch something or to phone home. */
+  answered(): void;
   /** Ends it; default reason `closed`. */
   close(reason?: SeedEnd): void;
 }

@@ -14,7 +14,7 @@ import { Journal } from "../../../lib/operations/record/journal.ts";
 import { startSimulator } from "../../../lib/simulator/simulator.ts";
 import { VMManager } from "../../../lib/vm_manager.ts";
 import type { VMManagerOptions } from "../../../lib/vm_manager_options.ts";
-import { TEST_TIMES } from "../../support/dashboard.ts";
+import { loggerTo, TEST_TIMES } from "../../support/dashboard.ts";
 import { credentials, outcomes, vmNamed, workers } from "../../support/lab.ts";
 import { withFolder } from "../../support/folder.ts";
 import { repeatedly } from "../../support/deadline.ts";
@@ -301,6 +301,19 @@ Deno.test("a change of the template's arguments keeps the address that a guest h
       `-name changed -smbios 'type=1,serial=ds=nocloud-net;s=${url}'`,
     );
   });
+});
+
+Deno.test("an address that could not be taken from its VM is taken when the NAS answers again", async () => {
+  const lines: string[] = [];
+  await withGuests(async ({ simulator, manager }) => {
+    await manager.create({ configuration: seeded(1), types: TYPES });
+    const uuid = String(vmNamed(simulator, "worker01")?.config.uuid);
+    const home = manager.seeds?.find(uuid)?.phoneHomeUrl ?? "";
+    simulator.addFault({ method: "vm.update", action: "cut" });
+    await (await fetch(home, { method: "POST", body: new URLSearchParams({ instance_id: uuid }) })).text();
+    await repeatedly("it is taken", () => Promise.resolve(argsOf(simulator, "worker01") === "" || null));
+    assert.match(lines.join("\n"), /could not be taken from a VM yet/, "the premise");
+  }, { logger: loggerTo((message) => void lines.push(message)) });
 });
 
 Deno.test("with READ_ONLY nothing is served", async () => {
