@@ -15,6 +15,7 @@ import {
   type Session,
 } from "../support/browser/pages.ts";
 import { TEST_CONFIG } from "../support/dashboard.ts";
+import { vmNamed } from "../support/lab.ts";
 
 const GIB = 1024 ** 3;
 
@@ -70,6 +71,11 @@ browserTest("an image is downloaded, another uploaded, VMs are made from one and
     assert.equal(await page.locator('[data-step="ready"][data-status="done"]').count(), 8, "each answers");
     const clones = [...dashboard.simulator.store.datasets.values()].filter(({ origin }) => origin !== null);
     assert.equal(clones.length, 8);
+
+    const node = vmNamed(dashboard.simulator, "node01");
+    await page.goto(`/vms/${node?.id}`);
+    const address = await page.locator("dt", { hasText: "Address" }).locator("xpath=..").innerText();
+    assert.match(address, /127\.20\.0\.\d+/, "where it answered");
 
     await page.goto("/images");
     await page.getByRole("link", { name: "Remove… debian13" }).click();

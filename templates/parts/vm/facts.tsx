@@ -33,7 +33,7 @@ export function VmFacts({ vm, mayChange, derivedMacs, nasPage, typeMatch, ready 
   return (
     <dl class="facts" id="vm-facts">
       <VmFact icon="network" label="Address">
-        <Address vm={vm} />
+        <Address vm={vm} ready={ready} />
       </VmFact>
       {ready === null ? null : (
         <VmFact icon="check" label="Ready">
@@ -121,8 +121,12 @@ function VmFact({ icon, label, children }: { icon: IconName; label: string; chil
   );
 }
 
-function Address({ vm }: { vm: Vm }) {
-  const known = vm.nics.flatMap(({ ip }) => ip === null ? [] : [ip]);
+function Address({ vm, ready }: { vm: Vm; ready: Readiness | null }) {
+  const agents = vm.nics.flatMap(({ ip }) => ip === null ? [] : [ip]);
+  const answered = ready?.state === "ready" && ready.address !== null && ready.at !== null
+    ? [{ address: ready.address, readAt: ready.at }]
+    : [];
+  const known = agents.length > 0 ? agents : answered;
   const [first] = known;
   if (first === undefined) {
     return (

@@ -21,6 +21,8 @@ export async function hasKvm(): Promise<boolean> {
   }
 }
 
+if (import.meta.main) Deno.exit(await hasKvm() ? 0 : 1);
+
 async function starts(disk: string): Promise<boolean> {
   const machine = ["-machine", "q35", "-accel", "kvm", "-cpu", "host", "-m", "64", "-nodefaults"];
   const child = new Deno.Command("qemu-system-x86_64", {

@@ -17,6 +17,8 @@ export interface GuestVm {
 export interface RealGuest extends AsyncDisposable {
   /** What its serial console has shown so far. */
   readonly console: () => string;
+  /** Rejects with QEMU's complaint and the end of the console when it ends by itself. */
+  readonly runs: Promise<never>;
   /** Waits until the console shows it, beyond what it showed before `from`. */
   readonly shows: (pattern: RegExp, from?: number) => Promise<string>;
   /** Runs a command in it as root, and returns what it says. */
@@ -44,8 +46,14 @@ export async function bootGuest(image: GuestImage, vm: GuestVm, useKvm: boolean)
   const screen = new Screen();
   const complaints = new Response(child.stderr).text();
   const reading = screen.read(child.stdout);
+  const runs = Promise.withResolvers<never>();
+  runs.promise.catch(() => {});
   const ended = child.status.then(async () => {
-    screen.end(`QEMU has ended: ${await complaints}`);
+    const reason = `QEMU has ended: ${await complaints}`;
+    screen.end(reason);
+    runs.reject(
+      new assert.AssertionError({ message: `${reason}; last shown: ${screen.text.slice(-2_000)}` }),
+    );
     return null;
   });
   const stop = async () => {
@@ -76,6 +84,7 @@ export async function bootGuest(image: GuestImage, vm: GuestVm, useKvm: boolean)
   };
   return {
     console: () => screen.text,
+    runs: runs.promise,
     shows: (pattern, from) => screen.shows(pattern, from),
     ask,
     reboot: async () => {
