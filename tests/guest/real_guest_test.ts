@@ -7,6 +7,7 @@
 import assert from "node:assert/strict";
 import { parseConfigurationFile } from "../../lib/configuration/configuration_file.ts";
 import { seedArgumentOf } from "../../lib/first_boot/command_line_args.ts";
+import { seedFolder } from "../../lib/first_boot/seed_folder.ts";
 import { startPathServer } from "../../lib/secret_paths/path_server.ts";
 import { qcow2Head } from "../../lib/simulator/images/disk_image.ts";
 import { type Simulator, startSimulator } from "../../lib/simulator/simulator.ts";
@@ -40,15 +41,30 @@ const SAME = `
     kind: cloud-init
     user: ops
     ssh_keys: ["${KEY}"]
-    timezone: Europe/Berlin
-    run: ["echo once >> /root/ran"]`;
+    timezone: Europe/Berlin`;
 const CONFIG = `
 storage: { pool_path: tank/vms, image_path: tank/images }
 images: { debian: { path: ${IMAGE} } }
 byurl:${SAME}
+    run: ["echo once >> /root/ran"]
 bydisk:${SAME}
+    user_data: seeds/server.yaml
   addresses: { lan: { list: [10.0.2.77/24], gateway: ${HOST}, dns: [10.0.2.3] } }
 `;
+
+/** The example of docs/first-boot.md, without what it downloads. */
+const USER_DATA = `#cloud-config
+write_files:
+  - path: /etc/rancher/k3s/config.yaml
+    permissions: "0600"
+    content: |
+      token: choose-a-long-secret
+      node-name: {{ vm.hostname }}
+      tls-san: [{{ vm.ip }}]
+runcmd:
+  - echo once >> /root/ran
+`;
+const WRITTEN = "token: choose-a-long-secret\nnode-name: bydisk01\ntls-san: [10.0.2.77]";
 
 interface Booted extends AsyncDisposable {
   readonly guest: RealGuest;
@@ -137,7 +153,10 @@ Deno.test("real guests come up from their seeds, phone home, and stay who they a
   addDataset(simulator.store, { name: "tank/images", type: "FILESYSTEM" });
   addFile(simulator.store, IMAGE, { sizeBytes: GIB, head: qcow2Head(2 * GIB) });
   await using paths = await startPathServer({ host: HOST, port: 0 });
-  await using manager = new VMManager({ ...credentials(simulator), paths });
+  await Deno.mkdir(`${folder}/seeds`);
+  await Deno.writeTextFile(`${folder}/seeds/server.yaml`, USER_DATA);
+  const seedFiles = seedFolder({ configFile: `${folder}/config.yaml`, keysOf: () => Promise.resolve("") });
+  await using manager = new VMManager({ ...credentials(simulator), paths, seedFiles });
   await manager.connect();
   const configuration = parseConfigurationFile({ text: CONFIG, source: "config.yaml" });
   const types = [{ type: "byurl", startPort: 5920 }, { type: "bydisk", startPort: 5930 }];
@@ -168,6 +187,7 @@ Deno.test("real guests come up from their seeds, phone home, and stay who they a
   await Promise.all([byUrl, byDisk].map(({ guest }) => guest.shows(/Cloud-init v\. .* finished at /)));
   const first = await expectSetUp(byUrl, "byurl01", "10.0.2.15");
   const second = await expectSetUp(byDisk, "bydisk01", "10.0.2.77");
+  assert.equal(await byDisk.guest.ask("cat /etc/rancher/k3s/config.yaml"), WRITTEN);
   const told = signs.map((all) =>
     all.flatMap((sign) => sign.kind === "phone-home" ? sign.hostKeys ?? [] : [])
   );

@@ -17,8 +17,8 @@ export class Guests {
   readonly #times: GuestTimes;
   readonly #fetch: GuestFetch;
   readonly #running = new Map<number, { readonly start: number; readonly end: AbortController }>();
-  /** What is on the disks, which go with their zvols. */
-  readonly #installed = new WeakMap<StoredDataset, InstalledGuest>();
+  /** Guests by the contents of their disks, so that a clone is the same guest and a disk that is rolled back is the one it was. */
+  readonly #installed = new Map<string, InstalledGuest>();
   readonly #forget: () => void;
 
   /** Follows the VMs of a NAS until it is stopped. */
@@ -55,10 +55,13 @@ export class Guests {
     const disk = this.#diskOf(vm);
     if (disk === null) return;
     const guest = new Guest(this.#nas, vm, this.#times, this.#fetch, end.signal);
+    const before = this.#installed.get(disk.content ?? "") ?? null;
     const keep = (installed: InstalledGuest | null) => {
-      if (installed !== null) this.#installed.set(disk, installed);
+      if (installed === null || installed === before) return;
+      disk.content = `guest ${crypto.randomUUID()}`;
+      this.#installed.set(disk.content, installed);
     };
-    guest.boot(this.#installed.get(disk) ?? null).then(keep, (error) => {
+    guest.boot(before).then(keep, (error) => {
       if (!end.signal.aborted) throw error;
     });
   }

@@ -114,7 +114,7 @@ const FINISHED = /Cloud-init v\. 22\.4\.2 finished at .*\r\n/;
 
 Deno.test("a guest fetches its seed as cloud-init does, phones home, and says so on its console", async () => {
   await withGuests(async (lab) => {
-    const { peer, seed } = lab;
+    const { simulator, peer, seed } = lab;
     seed.files.set("user-data", `${USER_DATA}packages: [qemu-guest-agent]\n`);
     const id = await vmWithImage(lab, argsOf(seed.url));
     const text = await boot(lab, id, FINISHED);
@@ -146,6 +146,13 @@ Deno.test("a guest fetches its seed as cloud-init does, phones home, and says so
     const again = await boot(lab, id, FINISHED);
     assert.match(again, /worker01 login:/);
     assert.equal(seed.asked.length, 4, "a guest that trusts its first seed asks for none again");
+
+    await peer.result("vm.poweroff", id);
+    const disk = simulator.store.datasets.get(`tank/vms/disk${id}`);
+    assert.ok(disk !== undefined);
+    disk.content = "image";
+    await boot(lab, id, FINISHED);
+    assert.equal(seed.asked.length, 8, "a disk that is as it was before is another first boot");
   });
 });
 
