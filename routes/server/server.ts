@@ -269,6 +269,9 @@ export function startListening(
   return listener;
 }
 
+/** Linux lets only root listen on ports below this one. */
+const FIRST_UNPRIVILEGED_PORT = 1024;
+
 function cannotListen(error: unknown, { listenHost, listenPort, tls }: Settings): unknown {
   const refuse = (field: string, message: string) =>
     new ConfigurationError("environment", [{ field, message }], { cause: error });
@@ -276,6 +279,11 @@ function cannotListen(error: unknown, { listenHost, listenPort, tls }: Settings)
   if (error instanceof Deno.errors.AddrInUse) {
     const message =
       `Port ${listenPort} is in use on ${listenHost}. Set PORT to another port, or to 0 for a free one`;
+    return refuse("PORT", message);
+  }
+  if (systemErrorCode(error) === "EACCES" && listenPort < FIRST_UNPRIVILEGED_PORT) {
+    const message = `Only root may listen on port ${listenPort}: it is below ${FIRST_UNPRIVILEGED_PORT}. ` +
+      "Set PORT to a higher one; a reverse proxy can listen on the lower one";
     return refuse("PORT", message);
   }
   if (system !== null) {

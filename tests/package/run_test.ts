@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { bundleProgram, readSources } from "../../packaging/program.ts";
 import { TEST_CONFIG } from "../support/dashboard.ts";
 import { ARCHITECTURE, built, end, namesIn, succeed, tell, withPublicFolder } from "./support/packages.ts";
-import type { Start, Visit } from "./support/visit.ts";
+import { settingsFor, type Start, type Visit } from "./support/visit.ts";
 
 const VISIT = fileURLToPath(new URL("support/visit.ts", import.meta.url));
 /** With a warm start on two idle cores it takes a quarter of it. */
@@ -45,8 +45,23 @@ Deno.test("The .run file serves its page and creates VMs without network, and it
     const { code, out } = await end(file, ["plan", "--nonsense"]);
     assert.equal(code, 2, out);
 
-    const asked = await end("setpriv", ["--reuid=568", "--regid=568", "--clear-groups", file, "version"]);
+    await Deno.mkdir(`${folder}/apps`);
+    await Deno.chown(`${folder}/apps`, 568, 568);
+    const asOther = (command: string, env: Record<string, string> = {}) =>
+      end("setpriv", ["--reuid=568", "--regid=568", "--clear-groups", file, command], { cwd: home, env });
+    const asked = await asOther("version");
     assert.deepEqual([asked.code, asked.err], [0, ""], "other users start what root extracted");
+    const settings = { ...settingsFor("ws://127.0.0.1:9"), STATE_DIR: `${folder}/apps` };
+    const low = await asOther("serve", { ...settings, PORT: "80" });
+    assert.equal(low.code, 2, low.err);
+    assert.match(
+      low.err,
+      /PORT: Only root may listen on port 80: it is below 1024\. Set PORT to a higher one/,
+    );
+    const readOnly = await asOther("serve", { ...settings, PORT: "0", STATE_DIR: `${home}/state` });
+    assert.equal(readOnly.code, 2, readOnly.err);
+    assert.match(readOnly.err, /STATE_DIR: .*\/state.*(permission|cannot)/i);
+    await Deno.remove(`${folder}/apps`, { recursive: true });
     const [extracted = ""] = (await namesIn(folder)).filter((name) => /^truenas-vm-manager-\d/.test(name));
     const production = (await readSources()).packages.map((it) => it.name).sort();
     const packages = new Set<string>();
