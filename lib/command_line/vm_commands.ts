@@ -5,6 +5,7 @@
 import { type Configuration, type ParsedConfiguration, unknownType } from "../configuration/configuration.ts";
 import type { Options } from "./arguments.ts";
 import { ConfigurationError } from "../errors/errors.ts";
+import { describeOtherwise, describeWhen } from "../first_boot/readiness/planned_ready.ts";
 import { describeSign } from "../first_boot/readiness/describe_sign.ts";
 import type { PlannedImage } from "../images/planned_image.ts";
 import type { Vm } from "../inventory/inventory.ts";
@@ -22,7 +23,7 @@ import {
   describeTotals,
 } from "../plan/description.ts";
 import type { CreationPlan, DestructionPlan, PlannedAction, PlannedVm, PlannedZvol } from "../plan/types.ts";
-import { formatBytes, formatCount, formatMib, MIB } from "../units.ts";
+import { formatBytes, formatCount, formatDuration, formatMib, MIB } from "../units.ts";
 import { describeMissing } from "../plan/destruction.ts";
 import { defaultTypes } from "../plan/wanted.ts";
 import type { RunResult } from "../operations/summary.ts";
@@ -270,9 +271,22 @@ function describePlan(plan: CreationPlan): string {
     ...findings,
     ...images,
     ...seeds,
+    ...describeWaits(plan),
     sum,
   ]
     .join("\n");
+}
+
+/** One line for each type of which it is known how its VMs show that they answer. */
+function describeWaits({ vms }: CreationPlan): readonly string[] {
+  const started = vms.filter(({ steps }) => steps.includes("start"));
+  const waits = new Map(
+    started.flatMap(({ type, ready }) => ready === undefined ? [] : [[type, ready] as const]),
+  );
+  return [...waits].map(([type, { when, timeoutMs, otherwise }]) =>
+    `${type} is ready when ${describeWhen(when)}; if it does not within ${formatDuration(timeoutMs)}, ` +
+    `${describeOtherwise(otherwise)}. create waits for that with --wait-ready`
+  );
 }
 
 function placeOf({ vms, field }: { readonly vms: readonly string[]; readonly field: string }): string {

@@ -13,6 +13,7 @@ import type { Session } from "../truenas/connection/session.ts";
 import type { SerialConsole } from "../truenas/connection/shell.ts";
 import type { Patience } from "../truenas/read_inventory.ts";
 import type { Display } from "../inventory/inventory.ts";
+import { SharedSerials } from "./shared_serials.ts";
 import { connectDisplay, type DisplaySocket } from "./display_socket.ts";
 import { type DisplayTarget, displayTarget, type FoundTarget } from "./display_target.ts";
 
@@ -41,15 +42,17 @@ export interface DisplayPassword {
 export class Consoles {
   readonly #options: ConsolesOptions;
   readonly #session: Session;
+  readonly #serials: SharedSerials;
 
   /** Opens nothing yet. */
   constructor(options: ConsolesOptions) {
     this.#options = options;
     this.#session = options.session;
+    this.#serials = new SharedSerials((vmId) => options.session.openSerial(vmId));
   }
 
   /**
-   * Opens a VM's serial console; the caller closes it.
+   * Opens a VM's serial console, or joins one that is open here; the caller closes it.
    *
    * @throws {TrueNASError} when it cannot be opened, or when READ_ONLY is set, because typing can change the guest.
    */
@@ -57,7 +60,7 @@ export class Consoles {
     if (this.#options.readOnly) {
       throw new TrueNASError("The serial console was not opened, because READ_ONLY is set");
     }
-    return await this.#session.openSerial(id);
+    return await this.#serials.open(id);
   }
 
   /** Sets the size of a serial console's terminal, in characters; has no effect when the console has ended. */

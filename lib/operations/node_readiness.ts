@@ -3,6 +3,7 @@
  * A VM for which nobody ever waited has no readiness.
  */
 import PQueue from "npm:p-queue@10.0.0";
+import { TrueNASError } from "../errors/errors.ts";
 import { notifyEach, runDetached } from "../errors/unhandled_errors.ts";
 import { portOf } from "../first_boot/readiness/planned_ready.ts";
 import type { ProbePort } from "../first_boot/readiness/probe_port.ts";
@@ -132,10 +133,7 @@ export class NodeReadiness {
 
   async #check(vm: Vm): Promise<void> {
     if (vm.uuid === null) return;
-    const first = await this.#ask(vm);
-    if (first === undefined) return;
-    if (first === null) await pause(AGAIN_MS * ((this.#options.checkMs ?? CHECK_MS) / CHECK_MS));
-    const address = first ?? await this.#ask(vm);
+    const address = await this.#askTwice(vm);
     const one = this.#known.get(vm.uuid);
     // A VM that was stopped meanwhile does not answer, and is not lost.
     const isOn = this.#options.live.snapshot.vms?.find(({ id }) => id === vm.id)?.state === "RUNNING";
@@ -146,6 +144,20 @@ export class NodeReadiness {
       ? { ...one.readiness, state: "lost", by: null }
       : { state: "ready", address, by: one.when, at: now };
     this.#set({ ...one, readiness, isOver: false });
+  }
+
+  async #askTwice(vm: Vm): Promise<string | null | undefined> {
+    const { checkMs = CHECK_MS } = this.#options;
+    try {
+      const first = await this.#ask(vm);
+      if (first !== null) return first;
+      await pause(AGAIN_MS * (checkMs / CHECK_MS));
+      return await this.#ask(vm);
+    } catch (error) {
+      // The connection to the NAS was lost, which says nothing about the node.
+      if (error instanceof TrueNASError) return undefined;
+      throw error;
+    }
   }
 
   /** The address at which it answers; null when it does not; undefined when that cannot be found out at the moment. */

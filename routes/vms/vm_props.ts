@@ -8,6 +8,7 @@ import { unfinishedVms } from "../../lib/operations/record/undecided.ts";
 import type { VmQuery } from "../../templates/paths.ts";
 import { columnsOf } from "../../templates/parts/list/columns.tsx";
 import type { ChipCounts, ListFilterProps, Stale } from "../../templates/parts/list/filter.tsx";
+import type { GroupReady } from "../../templates/parts/list/vm_group.tsx";
 import type { VmMenuProps } from "../../templates/parts/list/vm_menu.tsx";
 import type { VmListProps } from "../../templates/parts/list/vm_list.tsx";
 import type { VmNowProps } from "../../templates/parts/vm/now.ts";
@@ -66,10 +67,14 @@ export function listProps(dashboard: Dashboard, query: VmQuery, mayChange: boole
   };
 }
 
-/** How many of these VMs answer; null when nobody waited for any of them. */
-export function readyIn({ manager }: Dashboard, vms: readonly Vm[]): number | null {
-  const known = vms.flatMap((vm) => manager.readiness.of(vm) ?? []);
-  return known.length === 0 ? null : known.filter(({ state }) => state === "ready").length;
+/** Which of these VMs answer; null when nobody waited for any of them. */
+export function readyIn({ manager }: Dashboard, vms: readonly Vm[]): GroupReady | null {
+  const known = vms.map(({ id, ...vm }) => ({ id, state: manager.readiness.of(vm)?.state }));
+  if (known.every(({ state }) => state === undefined)) return null;
+  return {
+    count: known.filter(({ state }) => state === "ready").length,
+    lost: known.filter(({ state }) => state === "lost").map(({ id }) => id),
+  };
 }
 
 /** Props of the filter above a list. */

@@ -293,3 +293,32 @@ liveTest(
     });
   },
 );
+
+liveTest("a node that answers, and one that stops answering, show without a reload", async () => {
+  const config = TEST_CONFIG.replace("worker:\n  count: 3", "worker:\n  ready: agent\n  count: 1");
+  const options = { config, simulator: { version: "27.0" }, manager: { checkMs: 20 } } as const;
+  await using dashboard = await startDashboard(options);
+  const { manager, simulator } = dashboard;
+  const agents = (agent: boolean) => {
+    for (const vm of simulator.store.vms.values()) vm.agent = agent;
+  };
+  await inBrowser({ baseURL: dashboard.url }, async (context) => {
+    const [list, operation] = [await context.newPage(), await context.newPage()];
+    await list.goto("/");
+    const { configuration } = dashboard.configuration();
+    const creation = manager.create({ configuration, types: [{ type: "worker", startPort: 5920 }] });
+    await list.locator('[data-vm="worker01"]', { hasText: "First boot" }).waitFor();
+    await operation.goto(`/operations/${manager.operations.store.list()[0]?.id}`);
+    await operation.locator(".chain", { hasText: "until its guest agent answers" }).waitFor();
+    agents(true);
+    await creation;
+    await list.locator('[data-vm="worker01"] [data-ready="ready"]').waitFor();
+    await list.locator('[data-group="worker"]', { hasText: "All 1 ready" }).waitFor();
+    await operation.locator(".chain", { hasText: /answered, 192\.168\.1\.\d+/ }).waitFor();
+    await operation.locator("#operation-summary", { hasText: "1 of 1 VM ready" }).waitFor();
+    agents(false);
+    await manager.readiness.check();
+    await list.locator('[data-vm="worker01"] [data-ready="lost"]').waitFor();
+    await list.locator('[data-group="worker"]', { hasText: "0 of 1 ready" }).waitFor();
+  });
+});

@@ -10,13 +10,20 @@ export const CREATED_HERE = "+here";
 /** The group of VMs that others created. */
 export const CREATED_ELSEWHERE = "";
 
+/** Which VMs of a group answer. */
+export interface GroupReady {
+  readonly count: number;
+  /** The ids of those that do not any longer, or never did. */
+  readonly lost: readonly number[];
+}
+
 /** Props of a heading. */
 export interface VmGroupProps {
   /** A type, {@link CREATED_HERE} or {@link CREATED_ELSEWHERE}. */
   readonly group: string;
   readonly vms: readonly Vm[];
-  /** How many of them answer; null when nobody waited for any. */
-  readonly ready: number | null;
+  /** Which of them answer; null when nobody waited for any. */
+  readonly ready: GroupReady | null;
   /** Whether the viewer may make changes. */
   readonly mayChange: boolean;
   /** How many columns the table has. */
@@ -49,9 +56,9 @@ export function VmGroup({ group, vms, ready, mayChange, columns }: VmGroupProps)
             <Icon name="chevron" />
           </label>
           <h2>{name}</h2>
-          <Health vms={vms} />
+          <Health vms={vms} lost={ready?.lost ?? []} />
           <span class="soft">
-            {ready === null ? ofAll(running, vms.length, "running") : ofAll(ready, vms.length, "ready")}
+            {ready === null ? ofAll(running, vms.length, "running") : ofAll(ready.count, vms.length, "ready")}
             <span class="wide-only">
               {` · ${formatNumber(vcpus)} ${vcpus === 1 ? "vCPU" : "vCPUs"} · ${formatMib(memory)}`}
             </span>
@@ -73,14 +80,15 @@ function ofAll(count: number, all: number, word: string): string {
 /** Above this number, a cell for each VM would say less than the counts. */
 const MAX_DOTS = 24;
 
-function Health({ vms }: { vms: readonly Vm[] }) {
+function Health({ vms, lost }: { vms: readonly Vm[]; lost: readonly number[] }) {
   const states = new Map<string, number>();
   for (const { state } of vms) states.set(state, (states.get(state) ?? 0) + 1);
-  const words = [...states].map(([state, count]) => `${count} ${stateWord(state).toLowerCase()}`).join(", ");
+  const counts = [...states].map(([state, count]) => `${count} ${stateWord(state).toLowerCase()}`);
+  const words = [...counts, ...(lost.length === 0 ? [] : [`${lost.length} without an answer`])].join(", ");
   if (vms.length > MAX_DOTS) return null;
   return (
     <span class="dots" role="img" aria-label={words}>
-      {vms.map(({ state }) => <i class={stateTone(state)}></i>)}
+      {vms.map(({ id, state }) => <i class={lost.includes(id) ? "warn" : stateTone(state)}></i>)}
     </span>
   );
 }

@@ -5,7 +5,7 @@ import { ALL_ROWS, paths, type VmQuery } from "../../paths.ts";
 import { Icon } from "../icons.tsx";
 import { columnCount, ListHead } from "./columns.tsx";
 import { type ChipCounts, shownOf, type Stale } from "./filter.tsx";
-import { VmGroup } from "./vm_group.tsx";
+import { type GroupReady, VmGroup } from "./vm_group.tsx";
 import { type ListRowProps, type RowLook, VmRowOnce } from "./vm_row.tsx";
 
 /** A group of the list. */
@@ -13,8 +13,8 @@ export interface ListGroup {
   readonly group: string;
   /** All of its matching VMs, also those without a row. */
   readonly vms: readonly Vm[];
-  /** How many of them answer; null when nobody waited for any. */
-  readonly ready: number | null;
+  /** Which of them answer; null when nobody waited for any. */
+  readonly ready: GroupReady | null;
   readonly rows: readonly ListRowProps[];
 }
 

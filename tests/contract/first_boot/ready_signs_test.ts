@@ -85,6 +85,30 @@ Deno.test("a node that fetches its seed from here is waited for until its cloud-
     assert.deepEqual(result.vms.map(({ outcome }) => outcome), ["created", "cancelled-kept"]);
   }));
 
+Deno.test("a console that shows the end of cloud-init makes a node ready, beside a person who has it open", () =>
+  withLab({ simulator: { version: "25.10" } }, async ({ simulator, manager }) => {
+    const ended = manager.createVmType(workers({ count: 1, ready: { when: "console" } }), "worker", 5920);
+    await untilWaited(manager, "worker01");
+    const serial = await manager.consoles.openSerial(vmNamed(simulator, "worker01")?.id ?? 0);
+    let [seen, isClosed] = ["", false];
+    const decoder = new TextDecoder();
+    serial.listen(
+      (data) => void (seen += typeof data === "string" ? data : decoder.decode(data)),
+      () => void (isClosed = true),
+    );
+    // The simulated guest shows what is typed.
+    serial.send("ci-info: | enp1s0 | True | 10.0.0.21 | 255.255.255.0 | global | 02:00:5e:00:00:01 |\r");
+    serial.send("Cloud-init v. 22.4.2 finished at Tue, 01 Sep 2026 08:00:00 +0000. Up 94.10 seconds\r");
+    const { status, operation } = await soon(ended, "it is ready");
+    assert.equal(status, "done");
+    assert.deepEqual(operation.vms[0]?.steps.at(-1)?.signs?.map(({ kind, address }) => [kind, address]), [
+      ["console", "10.0.0.21"],
+    ]);
+    assert.match(seen, /Cloud-init v/);
+    assert.equal(isClosed, false, "the person's console stays open");
+    serial.close();
+  }));
+
 Deno.test("create --wait-ready waits, prints names, addresses and how each is known, and fails if one does not answer", () => {
   let [isFast, ahead] = [false, 0];
   const clock = () => performance.now() + (isFast ? ahead += 3_600_000 : 0);

@@ -200,6 +200,50 @@ Deno.test("a wait goes on after a restart of the program, and what then does not
     })
   ));
 
+Deno.test("a wait goes on by itself after the program was killed, and the node counts once", () =>
+  withFolder((folder) =>
+    withLab(NEW, async ({ simulator, manager: spare }) => {
+      await spare.disconnect();
+      const left = `${folder}/left`;
+      {
+        using journal = Journal.open(`${folder}/first`);
+        await using first = new VMManager({ ...credentials(simulator), journal });
+        await first.connect();
+        const ended = first.createVmType(awaited(2, { when: "agent" }), "worker", 5920);
+        await untilWaited(first, ["worker01", "worker02"]);
+        answer(simulator, "worker01");
+        await until(
+          "one answers",
+          () => first.operations.store.list()[0]?.vms[0]?.outcome === "created",
+          (look) => first.operations.store.onEvent(look),
+        );
+        await journal.written();
+        // What a killed program leaves.
+        await Deno.mkdir(left);
+        for await (const { name } of Deno.readDir(`${folder}/first`)) {
+          await Deno.copyFile(`${folder}/first/${name}`, `${left}/${name}`);
+        }
+        await first.operations.drain({ finishMs: 0, cancelMs: 5_000 });
+        await ended;
+      }
+      using journal = Journal.open(left);
+      await using second = new VMManager({ ...credentials(simulator), journal, resume: true });
+      const [before] = second.operations.store.list();
+      assert.deepEqual(before?.vms.map(({ outcome }) => outcome), ["created", "interrupted"]);
+      const uuid = String(vmNamed(simulator, "worker01")?.config.uuid);
+      assert.equal(second.readiness.of({ uuid, state: "RUNNING" })?.state, "ready", "as the journal has it");
+      await second.connect();
+      await untilWaited(second, ["worker02"]);
+      answer(simulator, "worker02");
+      await until(
+        "the rest is done",
+        () => second.operations.store.list()[0]?.status === "done",
+        (look) => second.operations.store.onEvent(look),
+      );
+      assert.deepEqual(vmNames(simulator), ["worker01", "worker02"]);
+    })
+  ));
+
 Deno.test("a request that does not wait leaves the step out", () =>
   withLab(NEW, async ({ manager }) => {
     const request = { configuration: awaited(1, { when: "agent" }), waitReady: false };
