@@ -319,4 +319,18 @@ export const PLANTED_ERRORS: readonly PlantedError[] = [
       filter: "a snapshot that appears after the list was shown is never removed (25.10",
     },
   },
+  {
+    name: "a seed's dataset is removed although it names another VM",
+    file: "lib/first_boot/iso/remove_seed.ts",
+    find: "if (mark === null || uuid === null || mark.vm !== uuid) return",
+    replace: "if (mark === null) return",
+    caughtBy: { tests: ["tests/contract/first_boot/seed_by_disk_test.ts"], filter: "destroying a VM" },
+  },
+  {
+    name: "a static address that another VM has is given away",
+    file: "lib/plan/preflight/addresses.ts",
+    find: "it.address === address && !all",
+    replace: 'it.address === "" && !all',
+    caughtBy: { tests: ["tests/unit/first_boot/addresses_test.ts"], filter: "is not given away" },
+  },
 ];

@@ -94,11 +94,16 @@ onEach(
 
 onEach("destroying a VM removes its seed, and nothing that only has its name", async (lab) => {
   const { simulator, manager } = lab;
-  await create(lab);
+  await create(lab, { ...REQUEST, configuration: seeded(2) });
+  const [, foreign = ""] = seeds(simulator);
+  const dataset = simulator.store.datasets.get(foreign);
+  assert.ok(dataset !== undefined && foreign.includes("/seed-worker02-"));
+  // What was marked for another VM is not removed, although this one has it on its CD-ROM.
+  dataset.userProperties["truenas-vm-manager:vm"] = crypto.randomUUID();
   addDataset(simulator.store, { name: "tank/images/seed-worker01-00000000", type: "FILESYSTEM" });
   const result = await manager.destroyPlanned(await manager.planDestruction({ prefixes: ["worker"] }));
-  assert.deepEqual(outcomes(result), ["worker01 destroyed"]);
-  assert.deepEqual(seeds(simulator), ["tank/images/seed-worker01-00000000"]);
+  assert.deepEqual(outcomes(result), ["worker01 destroyed", "worker02 destroyed"]);
+  assert.deepEqual(seeds(simulator), ["tank/images/seed-worker01-00000000", foreign]);
 });
 
 onEach("a creation that fails after the seed takes it back", async (lab) => {
