@@ -33,11 +33,21 @@ export const PLANTED_ERRORS: readonly PlantedError[] = [
     caughtBy: { tests: ["tests/contract/permissions_test.ts"], filter: "(fault 9" },
   },
   {
+    name: "the address of a seed is in the result of its step",
+    file: "lib/first_boot/steps/seed_step.ts",
+    find: "fetches it from ${new URL(url).host}`",
+    replace: "fetches it from ${url}`",
+    caughtBy: {
+      tests: ["tests/routes/first_boot/seed_secrets_test.ts"],
+      filter: "neither the address of a seed",
+    },
+  },
+  {
     name: "a failed basic authentication is not counted",
     file: "routes/auth/access.tsx",
-    find: "await attempts.attempt(address, () => roleByPassword(access, given));",
+    find: "await attempts.attempt(address, check);",
     replace:
-      'what === "Sign in" ? await attempts.attempt(address, () => roleByPassword(access, given)) : { right: roleByPassword(access, given), wasDelayed: false };',
+      'what === "Sign in" ? await attempts.attempt(address, check) : { right: check(), wasDelayed: false };',
     caughtBy: {
       tests: ["tests/routes/auth/passwords_test.ts"],
       filter: "a wrong password of basic authentication",

@@ -60,7 +60,7 @@ export function devicesOf(simulator: Simulator, dtype: string, name = "worker01"
 
 /** Everything of the workers and their disks, as text. */
 export function pictureOf(simulator: Simulator): string {
-  const vms = workersOf(simulator).map(({ runsWithMib: _runsWith, ...vm }) => vm);
+  const vms = workersOf(simulator).map(({ runsWithMib: _runsWith, starts: _starts, ...vm }) => vm);
   const devices = [...simulator.store.devices.values()].filter(({ vm }) => vms.some(({ id }) => id === vm))
     .toSorted((a, b) => a.vm - b.vm || a.order - b.order)
     // A device that was added for a while can have moved others up, which changes nothing about their order.
