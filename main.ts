@@ -135,10 +135,10 @@ async function prepare(asked: Asked): Promise<Prepared> {
 }
 
 /** The commands that read image files or write them. */
-const USES_IMAGES: readonly WorkerCommand[] = ["serve", "plan", "create", "images"];
+const USES_IMAGES: readonly WorkerCommand[] = ["serve", "plan", "create", "replace", "images"];
 
 /** The commands that read what seeds are made from. */
-const MAKES_SEEDS: readonly WorkerCommand[] = ["serve", "demo", "plan", "create", "validate"];
+const MAKES_SEEDS: readonly WorkerCommand[] = ["serve", "demo", "plan", "create", "replace", "validate"];
 
 /** The files that a configuration may name, and the folder for those that are named later. */
 function seedFilesOf(configFile: string): string[] {

@@ -73,6 +73,10 @@ export interface Options {
   readonly discardNewer: boolean;
   /** Names of VMs to replace. */
   readonly replace: readonly string[];
+  /** A command or URL that is called before and after each VM that is replaced. */
+  readonly drain: string | undefined;
+  /** Whether VMs are replaced even where too few of their type stay. */
+  readonly force: boolean;
   /** Whether the exit code of `plan` shows that the NAS differs. */
   readonly detailedExitcode: boolean;
   /** Options of `export`. */
@@ -266,6 +270,8 @@ function optionsOf(values: Values, words: readonly string[]): Options {
     note: values.note ?? "",
     discardNewer: values.discardNewer ?? false,
     replace: values.replace ?? [],
+    drain: values.drain,
+    force: values.force ?? false,
     detailedExitcode: values.detailedExitcode ?? false,
     export: {
       format: choiceOf("--format", EXPORT_NAMES, values.format),

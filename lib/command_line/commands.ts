@@ -78,7 +78,7 @@ export const OPTIONS = {
   },
   vm: {
     flags: "--vm <NAME>",
-    help: "this VM, whoever created it, is destroyed, checkpointed or rolled back; can be repeated",
+    help: "this VM, whoever created it, is destroyed, checkpointed, rolled back or replaced; can be repeated",
     repeatable: true,
   },
   note: { flags: "--note <TEXT>", help: "checkpoint create: a note, shown with the checkpoint" },
@@ -93,7 +93,7 @@ export const OPTIONS = {
   },
   atATime: {
     flags: "--at-a-time <N>",
-    help: "VMs of each type to create in parallel (default: the NAS's limit)",
+    help: "VMs of each type to create in parallel (default: the NAS's limit), or to replace (default: 1)",
   },
   atNextStart: {
     flags: "--at-next-start",
@@ -109,6 +109,11 @@ export const OPTIONS = {
     help: "destroy this VM and the disks that cannot be changed, and create it anew; can be repeated",
     repeatable: true,
   },
+  drain: {
+    flags: "--drain <COMMAND|URL>",
+    help: "replace: runs this command, or posts to this URL, before and after each VM",
+  },
+  force: { flags: "--force", help: "replace: also where fewer than a majority of a quorum type stay" },
   url: { flags: "--url <URL>", help: "images add: address of the image" },
   sha256: {
     flags: "--sha256 <DIGEST>",
@@ -232,6 +237,16 @@ export const COMMANDS = {
       "create --yes --restart 2",
       "create worker --wait-ready --json",
       "create --replace worker02",
+    ],
+  },
+  replace: {
+    help: "make the VMs of a type anew, one after another, each once the one before answers",
+    words: "<TYPE>",
+    options: ["atATime", "drain", "vm", "force", "wait", "yes"],
+    examples: [
+      "replace worker",
+      'replace worker --drain \'[ "$PHASE" = after ] || kubectl drain "$VM"\' --yes',
+      "replace worker --vm worker02 --vm worker03",
     ],
   },
   destroy: {

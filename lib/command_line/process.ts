@@ -131,6 +131,40 @@ function write(to: { writeSync(bytes: Uint8Array): number }, text: string): void
   for (let at = 0; at < bytes.length;) at += to.writeSync(bytes.subarray(at));
 }
 
+/** A program that is run for each VM. */
+export interface ShellCommand {
+  readonly shell: string;
+  readonly command: string;
+  /** Added to the program's own. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Gets what it writes, line by line. */
+  readonly line: (text: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/** Runs a command in a shell, and returns its exit code. */
+export async function runShell({ shell, command, env, line, signal }: ShellCommand): Promise<number> {
+  await using child = new Deno.Command(shell, {
+    args: ["-c", command],
+    env,
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+    signal,
+  }).spawn();
+  const follow = async (output: ReadableStream<Uint8Array<ArrayBuffer>>) => {
+    let rest = "";
+    for await (const text of output.pipeThrough(new TextDecoderStream())) {
+      const lines = (rest + text).split("\n");
+      rest = lines.pop() ?? "";
+      lines.forEach(line);
+    }
+    if (rest !== "") line(rest);
+  };
+  const [{ code }] = await Promise.all([child.status, follow(child.stdout), follow(child.stderr)]);
+  return code;
+}
+
 /** The process id. */
 export function processId(): number {
   return Deno.pid;

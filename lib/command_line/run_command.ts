@@ -51,6 +51,7 @@ import { passesByItself } from "../errors/outage.ts";
 import { logStrayErrors } from "../errors/unhandled_errors.ts";
 import { TemplateManager } from "../template_manager.ts";
 import { trustedCertificatesOf } from "../configuration/environment/trusted_certificates.ts";
+import { replaceCommand, replaceVms } from "./replace_command.ts";
 import { VMManager } from "../vm_manager.ts";
 import type { VMManagerOptions } from "../vm_manager_options.ts";
 
@@ -97,6 +98,7 @@ export interface Work {
     | "list"
     | "plan"
     | "create"
+    | "replace"
     | "destroy"
     | "vm"
     | "images"
@@ -125,6 +127,12 @@ export async function runCommand(given: Work): Promise<number> {
   if (options.replace.length > 0 && !options.yes && !canAsk) {
     throw new UsageError(
       "There is no terminal for the confirmation. Nothing was replaced; add --yes to skip it",
+    );
+  }
+  if (command === "replace" && !options.yes && !canAsk) {
+    throw new UsageError(
+      "There is no terminal for the confirmation. Nothing was replaced; add --yes to skip it",
+      "replace",
     );
   }
   if (command === "destroy" && !options.yes && !canAsk) {
@@ -167,12 +175,14 @@ async function work(given: Work, terminal: Terminal): Promise<number> {
   const exporting = command === "export" ? readExport(options) : null;
   const images = command === "images" ? imagesCommand(options.types, options) : null;
   const checkpoint = command === "checkpoint" ? checkpointCommand(options.types, options) : null;
+  const replacing = command === "replace" ? replaceCommand(options) : null;
   const action = command === "vm" ? actionCommand(options.types, options) : null;
   const host = command === "inventory" ? readInventoryCall(options) : null;
-  const needsPlan = command === "plan" || command === "create" || exporting?.planned === true;
+  const needsPlan = command === "plan" || command === "create" || replacing !== null ||
+    exporting?.planned === true;
   const creation = needsPlan ? creationRequest(parsedConfiguration(configFile), options) : null;
   // Only commands that write open the journal, so the others work while a dashboard is running.
-  const writes = command === "create" || command === "destroy" || action !== null ||
+  const writes = command === "create" || replacing !== null || command === "destroy" || action !== null ||
     (images !== null && changesImages(images)) ||
     (checkpoint !== null && changesCheckpoints(checkpoint));
   using journal = writes ? Journal.open(settings.stateDir) : undefined;
@@ -210,6 +220,9 @@ async function work(given: Work, terminal: Terminal): Promise<number> {
     const nodes = creation === null ? presentNodes(manager) : plannedNodes(manager, creation);
     exportNodes(exporting, await nodes, terminal);
     return EXIT.done;
+  }
+  if (creation !== null && replacing !== null) {
+    return exitOf(await replaceVms(manager, { command: replacing, request: creation }, terminal, signal));
   }
   if (creation !== null) {
     return command === "plan"

@@ -251,7 +251,8 @@ function outcomeOf({ vms, surplus, findings }: CreationPlan): PlanOutcome {
   return has("create", "complete", "change", "replace") || surplus.length > 0 ? "changes" : "as-planned";
 }
 
-function describePlan(plan: CreationPlan): string {
+/** The plan as text. */
+export function describePlan(plan: CreationPlan): string {
   const findings = plan.findings.map(({ severity, vms, field, message, line }) =>
     `${severity}: ${placeOf({ vms, field })}${message}${line === undefined ? "" : ` (line ${line})`}`
   );

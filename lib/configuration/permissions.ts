@@ -5,6 +5,7 @@ import type { Settings } from "./environment/settings.ts";
 import type { LocalImages } from "./local_images.ts";
 import { normalAddress } from "./environment/ip_addresses.ts";
 import { parseNasAddress } from "./environment/nas_address.ts";
+import { drainHook, SHELL } from "../command_line/drain_hook.ts";
 import { DISPLAY_PORTS, displayHosts } from "../consoles/display_target.ts";
 
 /** No command runs programs, or loads native libraries or remote code. */
@@ -21,7 +22,9 @@ export const DOWNLOADS = {
 } as const;
 
 /** Permissions in the runtime's terms; everything else is denied. */
-export type Permissions = typeof DENIED & {
+export type Permissions = Omit<typeof DENIED, "run"> & {
+  /** Programs; only a drain hook needs one. */
+  readonly run: false | string[];
   /** `host:port` to connect to or listen on; true: any. */
   readonly net: string[] | true;
   /** Files and folders. */
@@ -80,6 +83,7 @@ const NEEDS: Readonly<Record<WorkerCommand, Needs>> = {
   list: { listens: false, nas: "configured", configuration: false, journal: false },
   plan: { listens: false, nas: "configured", configuration: true, journal: false },
   create: { listens: false, nas: "configured", configuration: true, journal: true },
+  replace: { listens: false, nas: "configured", configuration: true, journal: true },
   destroy: { listens: false, nas: "configured", configuration: true, journal: true },
   images: { listens: false, nas: "configured", configuration: true, journal: true },
   checkpoint: { listens: false, nas: "configured", configuration: true, journal: true },
@@ -114,6 +118,7 @@ function permissionsOfCommand(
   const nas = reached(needs, settings);
   const sockets = [...nas.sockets, ...tunnelSockets];
   const { output } = options.export;
+  const hook = command === "replace" && options.drain !== undefined ? drainHook(options.drain) : null;
   const configuration = configTarget === null ? [configFile] : [configFile, configTarget];
   const written = [
     ...(needs.journal && settings !== null ? [settings.stateDir] : []),
@@ -144,6 +149,7 @@ function permissionsOfCommand(
       ...listening,
       ...(seed === null ? [] : seedListening(seed)),
       ...nas.net,
+      ...(hook?.kind === "url" ? [hook.host] : []),
       ...(needs.listens ? webhookOf(settings) : []),
       ...sockets.map((path) => `unix:${path}`),
       ...(needs.listens && needs.nas === "configured" && settings?.readOnly !== true
@@ -156,11 +162,12 @@ function permissionsOfCommand(
     // Images wait for the NAS on the disk of the journal.
     sys: seed === null ? false : ["statfs"],
     ...DENIED,
+    run: hook?.kind === "command" ? [SHELL] : false,
   };
 }
 
 /** One line for the log, in which each file and socket is named once. */
-export function describePermissions({ net, read, write, sys }: Permissions): string {
+export function describePermissions({ net, read, write, sys, run }: Permissions): string {
   const addresses = net === true ? ["any address"] : net;
   const sockets = addresses.flatMap((name) => name.startsWith(UNIX) ? [name.slice(UNIX.length)] : []);
   const files = (all: readonly string[], others: readonly string[] = []) =>
@@ -170,6 +177,7 @@ export function describePermissions({ net, read, write, sys }: Permissions): str
     ["read and write:", files(write)],
     ["read:", files(read, write)],
     ["read system information:", sys || []],
+    ["run:", run || []],
   ];
   return parts.filter(([, names]) => names.length > 0)
     .map(([what, names]) => `${what} ${rangesOf([...new Set(names)]).join(", ")}`).join("; ") || "nothing";

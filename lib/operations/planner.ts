@@ -174,6 +174,7 @@ export class Planner {
       ongoing,
       awaited,
       waitReady: request.waitReady ?? true,
+      ...(request.anew === undefined ? {} : { anew: new Set(request.anew) }),
       unfinished: new Map(unfinishedReplacements(earlier).flatMap(keptZvols)),
       ...(seedDiskWays === null ? {} : { seedDiskWays }),
       ...(places === undefined ? {} : { places }),

@@ -16,6 +16,7 @@ import { needsFile, needsImage, planImage, stateOfDisk } from "../images/planned
 import { withSeed } from "../first_boot/planning/plan_seed.ts";
 import { withReady } from "../first_boot/readiness/planned_ready.ts";
 import { compareVm, matchDisks } from "./comparison/comparison.ts";
+import { madeAnew } from "./replacing/anew.ts";
 import { fingerprint } from "./fingerprint.ts";
 import { preflight } from "./preflight/preflight.ts";
 import { findSurplus } from "./comparison/surplus.ts";
@@ -117,7 +118,9 @@ function draftVm(draft: Draft): PlannedVm {
   if (existing !== undefined) {
     const { stated } = input.templates(type);
     const refused = input.vmUpdateRefuses ?? input.rules?.vmUpdateRefuses ?? [];
-    return withImageSteps(input, compareVm(wanted, existing, stated, refused));
+    const compared = compareVm(wanted, existing, stated, refused);
+    const vm = input.anew?.has(name) === true ? madeAnew(compared, section) : compared;
+    return withImageSteps(input, vm);
   }
   const steps = ["vm", ...devices.map(({ step }) => step), ...(wanted.start ? ["start"] : [])];
   return withImageSteps(input, {

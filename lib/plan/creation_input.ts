@@ -95,6 +95,8 @@ export interface CreationInput {
   readonly awaited?: ReadonlySet<string>;
   /** Whether VMs are waited for until they answer; default true. */
   readonly waitReady?: boolean;
+  /** Names of VMs that are made anew with a new first disk, whether or not they differ; default: none. */
+  readonly anew?: ReadonlySet<string>;
   /** Zvols that unfinished replacements keep. */
   readonly unfinished?: KeptZvols;
   /** MAC addresses planned earlier for a VM, by network name; `existing`: the VM is on the NAS. */
@@ -131,7 +133,7 @@ export interface OngoingReplacement {
 export interface ComparisonInput extends
   Pick<
     CreationInput,
-    "configuration" | "templates" | "plannedMacs" | "images" | "sources"
+    "configuration" | "templates" | "plannedMacs" | "images" | "sources" | "anew"
   > {
   /** Absent where nothing is going to be created. */
   readonly rules?: VersionRules;
@@ -169,4 +171,6 @@ export interface CreationRequest<C = Configuration> {
   readonly asksNetwork?: boolean;
   /** Whether VMs are waited for until they answer; default true. */
   readonly waitReady?: boolean;
+  /** Names of VMs that can be replaced although they do not differ; default: none. */
+  readonly anew?: readonly string[];
 }

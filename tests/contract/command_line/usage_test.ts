@@ -41,7 +41,7 @@ Deno.test("an option of another command is refused, and an unknown word gets a s
   withCommandLine(async ({ simulator, run }) => {
     const wrong: readonly (readonly [string[], RegExp])[] = [
       [["list", "--prefix", "worker"], /list does not have the option --prefix; it is for destroy/],
-      [["plan", "--yes"], /plan does not have the option --yes; it is for create, destroy/],
+      [["plan", "--yes"], /plan does not have the option --yes; it is for create, replace, destroy/],
       [["validate", "--vms", "3"], /validate does not have the option --vms; it is for demo, simulate/],
       [["create", "--keep-disks"], /create does not have the option --keep-disks/],
       [["--yes", "destroy"], /place it after the command/],
