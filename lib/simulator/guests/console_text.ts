@@ -97,13 +97,16 @@ function table(title: string, heads: readonly string[], rows: readonly (readonly
   const rule = `+${widths.map((width) => "-".repeat(width + 2)).join("+")}+`;
   const line = (cells: readonly string[]) =>
     `|${cells.map((cell, index) => ` ${centred(cell, widths[index] ?? 0)} `).join("|")}|`;
-  const above = centred(title, rule.length, "+");
+  const room = rule.length - title.length;
+  const above = `${"+".repeat(Math.max(0, Math.floor(room / 2)))}${title}`.padEnd(rule.length, "+");
   return [above, rule, line(heads), rule, ...rows.map(line), rule].map((text) => `ci-info: ${text}`);
 }
 
-function centred(text: string, width: number, filler = " "): string {
-  const left = Math.ceil(Math.max(0, width - text.length) / 2);
-  return text.padStart(text.length + left, filler).padEnd(width, filler);
+/** An odd room is shared as PrettyTable does: by whether the text itself is odd. */
+function centred(text: string, width: number): string {
+  const room = Math.max(0, width - text.length);
+  const left = room % 2 === 1 && text.length % 2 === 0 ? Math.ceil(room / 2) : Math.floor(room / 2);
+  return text.padStart(text.length + left).padEnd(width);
 }
 
 function maskOf(prefix: number): string {
