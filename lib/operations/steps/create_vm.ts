@@ -196,7 +196,11 @@ async function endNotReady(work: Creation, why: string): Promise<VmResult> {
 
 /** The result of a VM that was created and kept, and does not answer. */
 export function notReady(why: string, vmId: number): VmResult {
-  return { outcome: "not-ready", vmId, message: `${why}. The VM was kept; resume to wait again` };
+  return {
+    outcome: "not-ready",
+    vmId,
+    message: `${why}. The VM was kept; resume this operation to wait again`,
+  };
 }
 
 async function performStep(work: Creation, step: string): Promise<void> {

@@ -203,15 +203,19 @@ export function Recovery(
       {resumable.length === 0 ? null : (
         <form method="post" action={paths.resume(view.id)} class="actions">
           <button type="submit" class="btn primary" id="resume-operation">
-            Resume {checkpointWords(kind)?.resume ?? OTHERS_RESUMED[kind] ?? RESUMED[onlyWorkOn(resumable)]}
-            {" "}
-            {formatCount(resumable.length, nounOf(kind))}
+            {resumable.every(isOnlyAwaited)
+              ? "Wait again for"
+              : `Resume ${
+                checkpointWords(kind)?.resume ?? OTHERS_RESUMED[kind] ?? RESUMED[onlyWorkOn(resumable)]
+              }`} {formatCount(resumable.length, nounOf(kind))}
           </button>
           <span class="help">
             {kind === "destroy"
               ? `${names(resumable)}: each VM is checked again and destroyed if it is unchanged.`
               : kind === "image"
               ? `${names(resumable)}: the file is downloaded again from its beginning.`
+              : resumable.every(isOnlyAwaited)
+              ? `${names(resumable)}: created and started; the operation waits until they answer.`
               : `${names(resumable)}: ${
                 checkpointWords(kind)?.resumeHelp ?? RESUMED_HELP[onlyWorkOn(resumable)]
               }`}
@@ -265,6 +269,11 @@ export function Recovery(
 /** Whether a rollback restores old values. */
 function restores(vms: readonly OperationVmView[]): boolean {
   return vms.some((vm) => workOn(vm) === "change");
+}
+
+/** Whether a VM is as it was to be, and has not answered. */
+function isOnlyAwaited({ outcome }: OperationVmView): boolean {
+  return outcome === "not-ready";
 }
 
 /** What several VMs have in common; `mixed` when it is not the same. */

@@ -240,7 +240,9 @@ export function unsuccessfulIn({ kind, vms }: OperationView): readonly string[] 
   const bad = vms.filter(({ outcome }) => outcome !== null && !isGood(kind, outcome));
   const cancelled = bad.filter(({ outcome }) => isCancelled(outcome)).length;
   const interrupted = bad.filter(({ outcome }) => outcome === "interrupted").length;
-  return counts({ failed: bad.length - cancelled - interrupted, cancelled, interrupted });
+  const silent = bad.filter(({ outcome }) => outcome === "not-ready").length;
+  const failed = bad.length - cancelled - interrupted - silent;
+  return counts({ failed, "without an answer": silent, cancelled, interrupted });
 }
 
 function counts(parts: Readonly<Record<string, number>>): readonly string[] {

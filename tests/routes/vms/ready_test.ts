@@ -101,3 +101,28 @@ Deno.test("nodes that answer are Ready with their address, and one that stops an
   await manager.readiness.check();
   assert.equal((await list()).find(({ name }) => name === "worker01")?.ready["state"], "ready");
 });
+
+Deno.test("a node that did not answer in time leads to waiting again, and nothing is said to be missing", async () => {
+  let [isFast, ahead] = [false, 0];
+  const clock = () => performance.now() + (isFast ? ahead += 3_600_000 : 0);
+  const config = TEST_CONFIG.replace("worker:\n  count: 3", "worker:\n  ready: agent\n  count: 1");
+  await using dashboard = await startDashboard({
+    config,
+    simulator: { version: "27.0" },
+    manager: { clock },
+  });
+  const { manager, url } = dashboard;
+  const { configuration } = dashboard.configuration();
+  isFast = true;
+  const { operation } = await manager.create({ configuration, types: [{ type: "worker", startPort: 5920 }] });
+  const page = await (await fetch(`${url}/operations/${operation.id}`)).text();
+  assert.match(page, /data-status="partly-done"/);
+  assert.match(page, /0 of 1 VM ready/);
+  assert.match(page, /0 done, 1 without an answer/);
+  assert.match(page, /id="resume-operation">Wait again for 1 VM</);
+  assert.match(page, /worker01 did not answer within 10 min/);
+  await manager.inventory.live.ready();
+  const list = await (await fetch(`${url}/?state=needs-look`)).text();
+  assert.match(list, /data-vm="worker01"[\s\S]*data-ready="lost"/);
+  assert.doesNotMatch(list, /Unfinished/);
+});
