@@ -20,7 +20,7 @@ import { auditRoutes } from "./audit.tsx";
 import { checkpointRoutes } from "./checkpoints/checkpoints.tsx";
 import { connectionRoutes } from "./connection.tsx";
 import { changeConnectionRoutes } from "./setup/change_connection.tsx";
-import { BrokenBody, SlowBody } from "./forms.ts";
+import { BrokenBody, SlowBody } from "./forms/read_form.ts";
 import { imageRoutes } from "./images/images.tsx";
 import { UPLOAD_PATH } from "./images/upload.tsx";
 import { createRoutes } from "./create/create.tsx";

@@ -5,7 +5,7 @@ import { ConnectionPage } from "../templates/pages/connection_page.tsx";
 import { paths } from "../templates/paths.ts";
 import { inTime } from "./in_time.ts";
 import { type Dashboard, pageFrame, sendPage, wantsJson } from "./server/dashboard.ts";
-import { readForm } from "./forms.ts";
+import { readForm } from "./forms/read_form.ts";
 import type { AppContext, AppEnv } from "./server/context.ts";
 
 /** GET /connection, POST /connection/otp. */

@@ -11,7 +11,7 @@ import { confirm, refusalJson } from "./confirm.ts";
 import { type Dashboard, issueToken, pageFrame, sendPage, wantsJson } from "./server/dashboard.ts";
 import { findVm } from "./vms/find_vm.ts";
 import { selectedIds } from "./vms/selection.ts";
-import { prefixesOf, readForm } from "./forms.ts";
+import { prefixesOf, readForm } from "./forms/read_form.ts";
 import { actorOf, type AppContext, type AppEnv } from "./server/context.ts";
 import { type DestroyQuery, listedOptions, paths } from "../templates/paths.ts";
 

@@ -30,7 +30,7 @@ import {
   wantsJson,
 } from "./server/dashboard.ts";
 import { whyNotNow } from "./confirm.ts";
-import { readForm } from "./forms.ts";
+import { readForm } from "./forms/read_form.ts";
 import { inTime } from "./in_time.ts";
 import { liveTasks } from "./live/live_tasks.tsx";
 import { frame, resumeAfter, sendStream } from "./live/streams.ts";

@@ -5,7 +5,7 @@ import type { OrphanPlan } from "../lib/plan/orphans.ts";
 import { OrphansPage, type OrphansProps } from "../templates/pages/orphans_page.tsx";
 import { confirm, refusalJson } from "./confirm.ts";
 import { type Dashboard, issueToken, pageFrame, sendPage, wantsJson } from "./server/dashboard.ts";
-import { readForm } from "./forms.ts";
+import { readForm } from "./forms/read_form.ts";
 import { actorOf, type AppContext, type AppEnv } from "./server/context.ts";
 
 /** GET /orphans, POST /orphans. */

@@ -3,7 +3,7 @@ import { Hono } from "hono";
 import { getCookie, setCookie } from "hono/cookie";
 import { isTheme, type Theme } from "../templates/parts/frame/site_menu.tsx";
 import { withBasePath } from "../templates/paths.ts";
-import { readForm } from "./forms.ts";
+import { readForm } from "./forms/read_form.ts";
 import type { AppContext, AppEnv } from "./server/context.ts";
 import { isOwnPath } from "./server/headers.ts";
 

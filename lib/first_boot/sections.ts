@@ -74,6 +74,11 @@ const KEYS = {
   ignition: ["hostname", "user", "ssh_keys", "config"],
 } as const satisfies Record<SeedKind, readonly (keyof SeedSection)[]>;
 
+/** The keys of a seed besides its kind; none for a kind that does not exist. */
+export function keysOfSeed(kind: string): readonly string[] {
+  return Object.entries(KEYS).find(([name]) => name === kind)?.[1] ?? [];
+}
+
 const CONFIG = {
   talos:
     "A Talos seed needs the machine configuration that talosctl gen config writes: config: seeds/worker.yaml",

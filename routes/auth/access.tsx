@@ -14,7 +14,7 @@ import {
   sendPage,
   wantsJson,
 } from "../server/dashboard.ts";
-import { readForm } from "../forms.ts";
+import { readForm } from "../forms/read_form.ts";
 import { isOwnPath } from "../server/headers.ts";
 import { cookieName, cookieOptions } from "./cookies.ts";
 import { HandOverTaker } from "./hand_over.ts";

@@ -4,7 +4,7 @@ import {
   type RemoveCheckpointProps,
 } from "../../templates/pages/checkpoints/remove_page.tsx";
 import { confirm, refusalJson } from "../confirm.ts";
-import { readForm } from "../forms.ts";
+import { readForm } from "../forms/read_form.ts";
 import { actorOf, type AppContext } from "../server/context.ts";
 import { type Dashboard, issueToken, pageFrame, sendPage, wantsJson } from "../server/dashboard.ts";
 

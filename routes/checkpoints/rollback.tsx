@@ -2,7 +2,7 @@
 import type { RollbackRequest } from "../../lib/checkpoints/plan/rolling_back.ts";
 import { RollbackPage, type RollbackPageProps } from "../../templates/pages/checkpoints/rollback_page.tsx";
 import { confirm, refusalJson } from "../confirm.ts";
-import { readForm } from "../forms.ts";
+import { readForm } from "../forms/read_form.ts";
 import { actorOf, type AppContext } from "../server/context.ts";
 import { type Dashboard, issueToken, pageFrame, sendPage, wantsJson } from "../server/dashboard.ts";
 

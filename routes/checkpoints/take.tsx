@@ -11,7 +11,7 @@ import {
 } from "../../templates/pages/checkpoints/new_page.tsx";
 import { paths } from "../../templates/paths.ts";
 import { whyNotNow } from "../confirm.ts";
-import { readForm } from "../forms.ts";
+import { readForm } from "../forms/read_form.ts";
 import { usableConfiguration } from "../images/configuration.ts";
 import { actorOf, type AppContext } from "../server/context.ts";
 import { type Dashboard, issueToken, pageFrame, sendPage, wantsJson } from "../server/dashboard.ts";

@@ -28,18 +28,10 @@ import { paths } from "../../templates/paths.ts";
 import { NO_CHOICES, readCapacity, readChoices } from "../choices.ts";
 import { capacityView } from "../vms/capacity_view.ts";
 import { type Dashboard, issueToken, pageFrame, sendPage, wantsJson } from "../server/dashboard.ts";
-import {
-  atField,
-  changedType,
-  configurationOf,
-  createFormOf,
-  formOf,
-  hasField,
-  readForm,
-  spareRow,
-  totalsOfTypes,
-  unknownTypesOf,
-} from "../forms.ts";
+import { atField, configurationOf, hasField } from "../forms/form_configuration.ts";
+import { readForm } from "../forms/read_form.ts";
+import { totalsOfTypes } from "../forms/totals.ts";
+import { changedType, createFormOf, formOf, spareRow, unknownTypesOf } from "../forms/typed_types.ts";
 import type { AppContext, AppEnv } from "../server/context.ts";
 import { confirmCreation } from "./confirm_creation.ts";
 import type { CreateChoices } from "../../templates/parts/vm/vm_forms.tsx";

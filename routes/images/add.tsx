@@ -4,7 +4,7 @@ import { ENTRIES, entryOf, fillIn, valueProblems } from "../../lib/images/catalo
 import { extensionsIn, factoryPage, TALOS } from "../../lib/images/catalogue/talos.ts";
 import { paths } from "../../templates/paths.ts";
 import { AddPage, type AddPageProps, type ChosenEntry } from "../../templates/pages/images/add_page.tsx";
-import { readForm } from "../forms.ts";
+import { readForm } from "../forms/read_form.ts";
 import { actorOf, type AppContext } from "../server/context.ts";
 import { type Dashboard, issueToken, pageFrame, sendPage, wantsJson } from "../server/dashboard.ts";
 import { datasetOf, NO_DATASET, waysOf } from "./places.ts";

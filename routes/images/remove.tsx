@@ -3,7 +3,7 @@ import type { Problem } from "../../lib/errors/errors.ts";
 import type { ImageRemovalPlan, ImageRemovalRequest } from "../../lib/images/removing/plan.ts";
 import { RemoveImagePage, type RemoveImageProps } from "../../templates/pages/images/remove_page.tsx";
 import { confirm, refusalJson } from "../confirm.ts";
-import { readForm } from "../forms.ts";
+import { readForm } from "../forms/read_form.ts";
 import { actorOf, type AppContext } from "../server/context.ts";
 import { type Dashboard, issueToken, pageFrame, sendPage, wantsJson } from "../server/dashboard.ts";
 import { configurationOfImages } from "./configuration.ts";

@@ -19,7 +19,8 @@ import {
 import { paths } from "../../templates/paths.ts";
 import { readCapacity, readChoices } from "../choices.ts";
 import { confirmCreation } from "../create/confirm_creation.ts";
-import { readForm, totalsOfTypes } from "../forms.ts";
+import { readForm } from "../forms/read_form.ts";
+import { totalsOfTypes } from "../forms/totals.ts";
 import { usableConfiguration } from "../images/configuration.ts";
 import type { AppContext, AppEnv } from "../server/context.ts";
 import { type Dashboard, issueToken, pageFrame, sendPage } from "../server/dashboard.ts";

@@ -13,13 +13,14 @@ import type { OneForm } from "../../templates/pages/one/one_page.tsx";
 import type { CreateFormType, DiskRow, NetworkRow } from "../../templates/parts/type_form/form.ts";
 import { memoryText, SIZES } from "../../templates/parts/type_form/form.ts";
 import { picked } from "../../templates/parts/type_form/inputs.tsx";
-import { atField, changedType, configurationOf, hasField, spareRow, typeFieldsOf } from "../forms.ts";
+import { atField, configurationOf, hasField } from "../forms/form_configuration.ts";
+import { changedType, spareRow, typeFieldsOf } from "../forms/typed_types.ts";
 
 /** The form as it was typed; null when the fields are not its own. */
 export function oneFormOf(fields: URLSearchParams): OneForm | null {
   if (!fields.has("name")) return null;
   const name = fields.get("name")?.trim() ?? "";
-  const type = { name, ...typeFieldsOf(fields, ""), count: "1", overrides: [] };
+  const type = { name, ...typeFieldsOf(fields, ""), count: "1", firstBootSaid: [], overrides: [] };
   return {
     pool_path: picked(fields, "storage.pool_path"),
     cdrom_path: picked(fields, "storage.cdrom_path"),
@@ -59,6 +60,8 @@ export function emptyForm({ storage, autostart, bridges }: OneDefaults): OneForm
       description: "",
       parallel: "",
       onFailure: "roll-back",
+      firstBoot: null,
+      firstBootSaid: [],
       overrides: [],
       disks: [{ name: "root", sizeGib: "20" }],
       networks: [{ name: "lan", bridge: bridges?.[0] ?? "", macs: "" }],

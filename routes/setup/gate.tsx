@@ -12,7 +12,7 @@ import { Attempts } from "../auth/attempts.ts";
 import { cookieName, cookieOptions } from "../auth/cookies.ts";
 import { HandOverTaker } from "../auth/hand_over.ts";
 import { addressOf, hostOf } from "../auth/origin.ts";
-import { readForm } from "../forms.ts";
+import { readForm } from "../forms/read_form.ts";
 import type { AppContext, AppEnv } from "../server/context.ts";
 import { sendPage, visitorFrame } from "../server/dashboard.ts";
 import type { SetupSession } from "./sessions.ts";

@@ -1,5 +1,6 @@
 /** What the pages of VM types change in a configuration's text: from a form to a new text, or to what is wrong. */
 import { parseConfigurationFile } from "../../lib/configuration/configuration_file.ts";
+import type { VmTypeSection } from "../../lib/configuration/sections.ts";
 import { parseText } from "../../lib/configuration/configuration_text.ts";
 import {
   applyEdits,
@@ -13,7 +14,9 @@ import { gibOf, mibOf, numberOf } from "../../lib/inputs.ts";
 import { isVmName } from "../../lib/inventory/names.ts";
 import type { ImageForm } from "../../templates/pages/images/adopt_page.tsx";
 import type { TypeForm } from "../../templates/pages/types/type_page.tsx";
-import { atField, imageValuesOf, macsOf, rowProblems } from "../forms.ts";
+import { firstBootValues } from "../forms/first_boot.ts";
+import { atField, imageValuesOf, macsOf, rowProblems } from "../forms/form_configuration.ts";
+import { typeForm } from "../forms/typed_types.ts";
 
 /** One change, as a form asks for it. */
 export type Change =
@@ -113,7 +116,7 @@ function prepareType(form: TypeForm, base: Base): Prepared {
     ...formProblems(form),
   ];
   if (problems.length > 0) return { ok: false, problems };
-  const values = valuesOf(form);
+  const values = { ...valuesOf(form), ...changedFirstBoot(form, base) };
   const edits: ConfigurationEdit[] = [
     ...(storage === null ? [] : storageEdits(storage, sections)),
     ...(from === null
@@ -163,6 +166,29 @@ function valuesOf({ type }: TypeForm): SectionValues {
     on_failure: type.onFailure,
     macs: macsOf(type).macs,
   };
+}
+
+/** Only what was changed, because what is written anew loses its comments and its order. */
+function changedFirstBoot({ type, from, copyOf }: TypeForm, base: Base): SectionValues {
+  const section = sectionIn(base, from ?? copyOf);
+  const was: SectionValues = section === null
+    ? {}
+    : firstBootValues(typeForm(type.name, section, { autostart: base.autostart }));
+  const values: SectionValues = firstBootValues(type);
+  return Object.fromEntries(
+    Object.entries(values).filter(([key, value]) => JSON.stringify(value) !== JSON.stringify(was[key])),
+  );
+}
+
+/** A type as the file has it; null when there is none, or the file has errors. */
+function sectionIn({ text, source }: Base, name: string | null): VmTypeSection | null {
+  if (name === null) return null;
+  try {
+    return parseConfigurationFile({ text, source }).configuration.types[name] ?? null;
+  } catch (error) {
+    if (error instanceof ConfigurationError) return null;
+    throw error;
+  }
 }
 
 function edited(
@@ -240,7 +266,7 @@ function inForm(problem: Problem, { type, storage }: TypeForm): Problem {
   // The name of a disk or network is part of the path, so a wrong name is reported at its value.
   const part = message.startsWith("The name ") ? field.replace(/\.(size|bridge|macs)$/, ".name") : field;
   const own = part.slice(type.name.length + 1);
-  return FIELDS.includes(own) || /^(disk|network)\.\d+\./.test(own)
+  return FIELDS.includes(own) || /^(disk|network)\.\d+\.|^(seed|ready)\.|^quorum$/.test(own)
     ? { field: own, message }
     : inFile(problem);
 }

@@ -8,7 +8,7 @@ import { type TypeForm, TypePage } from "../../templates/pages/types/type_page.t
 import { TypesPage } from "../../templates/pages/types/types_page.tsx";
 import { YamlPage } from "../../templates/pages/types/yaml_page.tsx";
 import { readCapacity, readChoices } from "../choices.ts";
-import { readForm } from "../forms.ts";
+import { readForm } from "../forms/read_form.ts";
 import { showAdoptForm } from "../images/adopt.tsx";
 import type { AppContext } from "../server/context.ts";
 import { type Dashboard, pageFrame, sendPage } from "../server/dashboard.ts";

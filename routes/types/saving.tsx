@@ -5,7 +5,7 @@ import type { Problem } from "../../lib/errors/errors.ts";
 import { ChangePage } from "../../templates/pages/types/change_page.tsx";
 import { TypesPage } from "../../templates/pages/types/types_page.tsx";
 import { paths } from "../../templates/paths.ts";
-import { readForm } from "../forms.ts";
+import { readForm } from "../forms/read_form.ts";
 import { actorOf, type AppContext } from "../server/context.ts";
 import { type Dashboard, issueToken, pageFrame, sendPage, wantsJson } from "../server/dashboard.ts";
 import { type Change, prepareChange } from "./changes.ts";

@@ -14,7 +14,7 @@ import {
   TemplatesPage,
 } from "../../templates/pages/types/templates_page.tsx";
 import { paths } from "../../templates/paths.ts";
-import { readForm } from "../forms.ts";
+import { readForm } from "../forms/read_form.ts";
 import { actorOf, type AppContext, type AppEnv } from "../server/context.ts";
 import { type Dashboard, issueToken, pageFrame, sendPage, wantsJson } from "../server/dashboard.ts";
 

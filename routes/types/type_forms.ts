@@ -4,7 +4,10 @@ import type { Totals } from "../../templates/parts/type_form/totals.tsx";
 import type { TypeForm } from "../../templates/pages/types/type_page.tsx";
 import { sizeOf, SIZES } from "../../templates/parts/type_form/form.ts";
 import { picked } from "../../templates/parts/type_form/inputs.tsx";
-import { changedType, overridesOf, spareRow, totalsOfTypes, typeFieldsOf, typeForm } from "../forms.ts";
+import { totalsOfTypes } from "../forms/totals.ts";
+import { changedType, overridesOf, spareRow, typeFieldsOf, typeForm } from "../forms/typed_types.ts";
+import { addressRow } from "../../templates/parts/type_form/first_boot.ts";
+import { firstBootFields } from "../forms/first_boot.ts";
 import type { Change, StorageForm } from "./changes.ts";
 import type { Capacity } from "../../lib/inventory/inventory.ts";
 
@@ -32,7 +35,7 @@ export function newForm(
   { autostart, bridges }: { readonly autostart: boolean; readonly bridges: readonly string[] | null },
 ): TypeForm {
   const form = filledForm("", NEW_TYPE, { storage, autostart });
-  const network = { name: "lan", bridge: bridges?.[0] ?? "", macs: "" };
+  const network = { name: "lan", bridge: bridges?.[0] ?? "", macs: "", address: addressRow(undefined) };
   return { ...form, from: null, type: { ...form.type, networks: [network] } };
 }
 
@@ -75,6 +78,7 @@ function typeFormIn(fields: URLSearchParams, sectionOf: OverridesOf): TypeForm {
     type: {
       name: fields.get("name")?.trim() ?? "",
       ...typed,
+      firstBootSaid: [],
       overrides: source === undefined ? [] : overridesOf(source),
     },
     from,
@@ -150,6 +154,7 @@ function typeFields({ type, from, copyOf, storage }: TypeForm): [string, string]
     ["description", type.description],
     ["parallel", type.parallel],
     ["on_failure", type.onFailure],
+    ...firstBootFields(type),
     ...type.disks.flatMap(({ name, sizeGib }, n): [string, string][] => [
       [`disk.${n}.name`, name],
       [`disk.${n}.size`, sizeGib],

@@ -6,7 +6,7 @@ import { PasswordPage } from "../../templates/pages/vm/password_page.tsx";
 import { paths } from "../../templates/paths.ts";
 import { isFromOwnPage } from "../auth/origin.ts";
 import { actorOf, type AppEnv, mayChange, sessionOf } from "../server/context.ts";
-import { readForm } from "../forms.ts";
+import { readForm } from "../forms/read_form.ts";
 import { type Dashboard, pageFrame, sendPage, wantsJson } from "../server/dashboard.ts";
 import { DisplayAssets } from "../server/display/assets.ts";
 import { upgradeToWebSocket } from "../server/websocket.ts";

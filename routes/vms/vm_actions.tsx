@@ -7,7 +7,7 @@ import { RefusalPatch, ToastPatch } from "../../templates/parts/list/patches.tsx
 import { paths } from "../../templates/paths.ts";
 import { type Dashboard, issueToken, pageFrame, sendPage, wantsJson } from "../server/dashboard.ts";
 import { findVm } from "./find_vm.ts";
-import { readForm } from "../forms.ts";
+import { readForm } from "../forms/read_form.ts";
 import { inTime } from "../in_time.ts";
 import { selectedIds } from "./selection.ts";
 import { groupOf } from "./vm_groups.ts";

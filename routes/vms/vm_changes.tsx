@@ -22,7 +22,7 @@ import { isVmTab, paths } from "../../templates/paths.ts";
 import type { Dashboard } from "../server/dashboard.ts";
 import { findVm, withVm } from "./find_vm.ts";
 import { inTime } from "../in_time.ts";
-import { readForm } from "../forms.ts";
+import { readForm } from "../forms/read_form.ts";
 import { sendVmPage, settingsShown } from "./vms.tsx";
 import { actorOf, type AppContext, type AppEnv } from "../server/context.ts";
 

@@ -6,6 +6,7 @@ import { ErrorSummary, ViewerNotice, Warning } from "../parts/common.tsx";
 import type { CapacityView } from "../parts/capacity.tsx";
 import { Icon } from "../parts/icons.tsx";
 import { ImageChoice } from "../parts/type_form/image_fields.tsx";
+import { FirstBootLine } from "../parts/type_form/first_boot_fields.tsx";
 import { AdvancedFields } from "../parts/type_form/advanced_fields.tsx";
 import { CountField, PartFields, SizeFields } from "../parts/type_form/fields.tsx";
 import type { CreateFormType } from "../parts/type_form/form.ts";
@@ -284,6 +285,7 @@ function TypeCard({ type, problems, choices, spare }: {
         </div>
         <ImageChoice {...fields} choices={choices} />
         <PartFields {...fields} choices={choices} spare={spare?.type === type.name ? spare.kind : null} />
+        <FirstBootLine {...fields} />
       </div>
       <AdvancedFields {...fields} choices={choices} />
     </section>

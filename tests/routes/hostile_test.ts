@@ -8,7 +8,7 @@ import { until } from "../support/deadline.ts";
 import { powerOff, startDashboard, type TestDashboard } from "../support/dashboard.ts";
 import { cookieIn } from "../support/http.ts";
 import { ACCESS } from "../support/access.ts";
-import { readForm, SlowBody } from "../../routes/forms.ts";
+import { readForm, SlowBody } from "../../routes/forms/read_form.ts";
 
 /** Public, because they reveal nothing about the NAS. */
 const OPEN = ["/login", "/logout", "/theme", "/healthz", "/readyz", "/favicon.ico"];

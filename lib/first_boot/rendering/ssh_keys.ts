@@ -1,5 +1,7 @@
 /** Public keys for ssh, as `authorized_keys` has them. Pure. */
 
+import { createHash } from "node:crypto";
+
 /** The kinds of keys that OpenSSH accepts, in the first word of a key. */
 const KINDS = [
   "ssh-ed25519",
@@ -45,6 +47,14 @@ function kindWithin(body: string): string | null {
   return rest > LENGTH_BYTES
     ? new TextDecoder().decode(bytes.subarray(LENGTH_BYTES, LENGTH_BYTES + length))
     : null;
+}
+
+/** A key's fingerprint, as ssh-keygen prints it: `SHA256:` and 43 letters; empty for what is no key. */
+export function fingerprintOf(key: string): string {
+  const [, body = ""] = key.trim().split(/\s+/);
+  if (kindWithin(body) === null) return "";
+  const digest = createHash("sha256").update(Uint8Array.fromBase64(body)).digest("base64");
+  return `SHA256:${digest.replace(/=+$/, "")}`;
 }
 
 /** The keys in a text of one a line; empty lines and comments are none. */

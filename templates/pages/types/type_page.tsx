@@ -8,6 +8,7 @@ import type { CreateFormType } from "../../parts/type_form/form.ts";
 import { CountField, PartFields, SizeFields } from "../../parts/type_form/fields.tsx";
 import { TYPE_FORM } from "./type_parts.tsx";
 import { ImageChoice } from "../../parts/type_form/image_fields.tsx";
+import { FirstBootFields } from "../../parts/type_form/first_boot_fields.tsx";
 import { AdvancedFields } from "../../parts/type_form/advanced_fields.tsx";
 import { SHARED_HELP, StorageFields } from "../../parts/type_form/storage_fields.tsx";
 import { ReadOnlyNotice, TypeTrail } from "./type_parts.tsx";
@@ -113,6 +114,7 @@ function TypeCard({ page }: { page: TypePageProps }) {
         <ImageChoice {...fields} choices={choices} />
         <PartFields {...fields} choices={choices} spare={form.spare} />
       </div>
+      <FirstBootFields {...fields} />
       <AdvancedFields {...fields} choices={choices} />
     </section>
   );

@@ -6,6 +6,7 @@ import { Layout, type PageFrame } from "../../layout.tsx";
 import { ErrorSummary, Notice, ViewerNotice } from "../../parts/common.tsx";
 import { Icon, PlanIcon } from "../../parts/icons.tsx";
 import { unbroken } from "../../parts/said.tsx";
+import { firstBootSaid } from "../../parts/type_form/first_boot.ts";
 import { paths } from "../../paths.ts";
 import { ConfigurationTabs, ReadOnlyNotice } from "./type_parts.tsx";
 
@@ -168,6 +169,7 @@ interface TypeCardProps {
 function TypeCard({ name, type, storage, mayChange }: TypeCardProps) {
   const { count, cpu, memory, disk, network } = type;
   const disks = Object.entries(disk);
+  const said = firstBootSaid(type);
   const diskGib = disks.reduce((sum, [, size]) => sum + size, 0);
   return (
     <section class="card type-card" aria-labelledby={`type-${name}`} data-type={name}>
@@ -190,6 +192,7 @@ function TypeCard({ name, type, storage, mayChange }: TypeCardProps) {
           <Fact label="Disks of each">
             {listed(disks.map(([part, size]) => unbroken(`${part} ${size} GiB`)))}
           </Fact>
+          {said.length === 0 ? null : <Fact label="First boot">{listed(said)}</Fact>}
           <Fact label="In all">
             {count === 0 ? "nothing" : (
               <>

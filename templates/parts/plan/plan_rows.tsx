@@ -6,6 +6,7 @@ import { formatBytes, formatCount, formatMib } from "../../../lib/units.ts";
 import { paths } from "../../paths.ts";
 import { Icon } from "../icons.tsx";
 import { PlanDetail } from "./plan_detail.tsx";
+import { PlanFirstBoot } from "./plan_first_boot.tsx";
 import { ACTIONS, ActionSign, COLUMNS } from "./plan_icons.tsx";
 import { causeOf, sumsOf } from "./plan_words.ts";
 import type { PlanSelection } from "./selection.ts";
@@ -56,6 +57,7 @@ export function PlanGroup({ type, plan, selection }: PlanGroupProps) {
           </div>
         </th>
       </tr>
+      <PlanFirstBoot type={type} vms={vms} />
       {vms.map((vm) => {
         const same = alike.get(causeOf(vm)) ?? [];
         const isExtra = canFold && same.indexOf(vm) >= SHOWN_FOLDED;

@@ -1,6 +1,7 @@
 /** A VM type in a form, as typed, and what can be chosen for it. */
 import type { OnFailure } from "../../../lib/configuration/on_failure.ts";
 import { formatMib } from "../../../lib/units.ts";
+import type { AddressRow, FirstBootForm } from "./first_boot.ts";
 
 /** A disk's row, as typed. */
 export interface DiskRow {
@@ -14,6 +15,8 @@ export interface NetworkRow {
   readonly bridge: string;
   /** Fixed MACs, separated by commas or spaces; if empty, MACs are derived. */
   readonly macs: string;
+  /** Absent where the form has no fields for it. */
+  readonly address?: AddressRow;
 }
 
 /** One VM type in the form, as typed. */
@@ -36,6 +39,10 @@ export interface CreateFormType {
   readonly description: string;
   readonly parallel: string;
   readonly onFailure: string;
+  /** Null: the form did not say, so it stays. */
+  readonly firstBoot: FirstBootForm | null;
+  /** What the configuration file says of the first boot, in a few words. */
+  readonly firstBootSaid: readonly string[];
   /** Keys that the configuration file overrides in the templates; the form keeps them. */
   readonly overrides: readonly string[];
   readonly disks: readonly DiskRow[];

@@ -5,16 +5,13 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { Configuration } from "../../../lib/configuration/configuration.ts";
-import {
-  atField,
-  configurationOf,
-  createFormOf,
-  formOf,
-  prefixesOf,
-  readForm,
-} from "../../../routes/forms.ts";
+import { firstBootFields } from "../../../routes/forms/first_boot.ts";
+import { atField, configurationOf } from "../../../routes/forms/form_configuration.ts";
+import { prefixesOf, readForm } from "../../../routes/forms/read_form.ts";
+import { createFormOf, formOf } from "../../../routes/forms/typed_types.ts";
 import type { CreateForm } from "../../../templates/pages/create_page.tsx";
-import type { CreateFormType } from "../../../templates/parts/type_form/form.ts";
+import { textsOf } from "../../../templates/parts/type_form/first_boot.ts";
+import type { CreateFormType, NetworkRow } from "../../../templates/parts/type_form/form.ts";
 
 const CONFIG: Configuration = {
   storage: { pool_path: "tank/vms", cdrom_path: "/mnt/tank/iso/debian.iso" },
@@ -27,6 +24,10 @@ const CONFIG: Configuration = {
       threads: 2,
       disk: { root: 20, "data.1": 50 },
       network: { lan: "br0" },
+      seed: { kind: "cloud-init", user: "admin", packages: ["curl", "git"], run: ["a b", "c"] },
+      addresses: { lan: { list: ["10.0.0.5/24", "10.0.0.7/24", "10.0.0.9/24"], gateway: "10.0.0.1" } },
+      ready: { when: "tcp:22", timeout: "5m", otherwise: "stop" },
+      quorum: true,
     },
   },
 };
@@ -36,7 +37,8 @@ function fieldsOf(form: CreateForm): URLSearchParams {
   const fields = new URLSearchParams();
   fields.set("storage.pool_path", form.pool_path);
   fields.set("storage.cdrom_path", form.cdrom_path);
-  for (const { name: type, disks, networks, ...numbers } of form.types) {
+  for (const shown of form.types) {
+    const { name: type, disks, networks, firstBoot: _, ...numbers } = shown;
     for (const [key, value] of Object.entries(numbers)) {
       if (Array.isArray(value) || value === null) continue;
       const name = key === "onFailure" ? "on_failure" : key;
@@ -52,6 +54,7 @@ function fieldsOf(form: CreateForm): URLSearchParams {
       fields.set(`${type}.network.${n}.bridge`, bridge);
       fields.set(`${type}.network.${n}.macs`, macs);
     }
+    for (const [name, value] of firstBootFields(shown)) fields.set(`${type}.${name}`, value);
   }
   return fields;
 }
@@ -87,13 +90,16 @@ Deno.test("entries are shown again as typed, valid or not", () => {
   const typed = fc.string().map((text) => text.trim());
   const filled = (row: object) => Object.values(row).some((value) => value !== "");
   const disks = fc.array(fc.record({ name: typed, sizeGib: typed }, PLAIN).filter(filled), { maxLength: 4 });
-  const networks = fc.array(fc.record({ name: typed, bridge: typed, macs: typed }, PLAIN).filter(filled), {
-    maxLength: 4,
-  });
-  const form = fc.record({
-    pool_path: typed,
-    cdrom_path: typed,
-    types: fc.tuple(fc.record({
+  const network = { name: typed, bridge: typed, macs: typed };
+  const address = fc.record({ addresses: typed, gateway: typed, dns: typed }, PLAIN);
+  const seed = fc.record(textsOf(() => typed), PLAIN);
+  const others = { when: typed, port: typed, timeout: typed, otherwise: typed.map((text) => text || "keep") };
+  const firstBoot = fc.record({ kind: typed, seed, ...others, quorum: fc.boolean() }, PLAIN);
+  const typeWith = (
+    firstBoot: fc.Arbitrary<CreateFormType["firstBoot"]>,
+    network: { [Key in keyof NetworkRow]: fc.Arbitrary<NetworkRow[Key]> },
+  ) =>
+    fc.record({
       name: fc.constant("worker"),
       count: typed,
       memory: typed,
@@ -109,10 +115,23 @@ Deno.test("entries are shown again as typed, valid or not", () => {
       description: typed,
       parallel: typed,
       onFailure: typed.map((text) => text || "roll-back"),
+      firstBoot,
+      firstBootSaid: fc.constant(FORM.types[1]?.firstBootSaid ?? []),
       overrides: fc.constant([]),
       disks,
-      networks,
-    }, PLAIN)),
+      networks: fc.array(
+        fc.record(network, PLAIN).filter((row) => filled({ ...row, ...row.address, address: "" })),
+        {
+          maxLength: 4,
+        },
+      ),
+    }, PLAIN);
+  const form = fc.record({
+    pool_path: typed,
+    cdrom_path: typed,
+    types: fc.tuple(
+      fc.oneof(typeWith(fc.constant(null), network), typeWith(firstBoot, { ...network, address })),
+    ),
   }, PLAIN);
   const likeAChoice = createFormOf(
     new URLSearchParams("storage.cdrom_path=?&worker.count=1"),
