@@ -9,16 +9,9 @@ import { Journal } from "../../lib/operations/record/journal.ts";
 import type { SimulatedVersion } from "../../lib/simulator/types.ts";
 import { pictureOf, workersOf } from "../support/changing.ts";
 import { change, expectChanged, prepareChange } from "./change_points.ts";
-import {
-  connect,
-  expectNoOrphans,
-  expectOnce,
-  killAtPoint,
-  type Point,
-  startNas,
-  strike,
-  sweep,
-} from "./points.ts";
+import { expectNoOrphans, expectOnce } from "./expected.ts";
+import { connect, startNas } from "./lab.ts";
+import { killAtPoint, type Point, strike, sweep } from "./points.ts";
 
 const CHILD = fileURLToPath(new URL("./child.ts", import.meta.url));
 

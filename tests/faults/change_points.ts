@@ -6,7 +6,7 @@ import { NOTHING_CHANGED } from "../../lib/plan/changes.ts";
 import type { Simulator } from "../../lib/simulator/simulator.ts";
 import type { VMManager } from "../../lib/vm_manager.ts";
 import { makeWorkers, pictureOf, TYPES, worker, workersOf } from "../support/changing.ts";
-import { workers } from "./points.ts";
+import { workers } from "./lab.ts";
 
 /** How many VMs are changed. */
 export const CHANGED = 2;

@@ -3,7 +3,7 @@ import process from "node:process";
 import { Journal } from "../../lib/operations/record/journal.ts";
 import { VMManager } from "../../lib/vm_manager.ts";
 import { carryOut, WORKS } from "./checkpoint_work.ts";
-import { managerOptions } from "./points.ts";
+import { managerOptions } from "./lab.ts";
 
 const [url = "", folder = "", wanted] = process.argv.slice(2);
 const work = WORKS.find((it) => it === wanted) ?? "take";

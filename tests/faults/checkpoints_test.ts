@@ -14,17 +14,9 @@ import { addSnapshot } from "../../lib/simulator/zfs/zfs.ts";
 import type { VMManager } from "../../lib/vm_manager.ts";
 import { contents, snapshots, states, take, write } from "../support/checkpoints.ts";
 import { carryOut, type Work } from "./checkpoint_work.ts";
-import {
-  connect,
-  expectUntouched,
-  killAtPoint,
-  picture,
-  type Point,
-  startNas,
-  strike,
-  sweep,
-  workers,
-} from "./points.ts";
+import { expectUntouched, picture } from "./expected.ts";
+import { connect, startNas, workers } from "./lab.ts";
+import { killAtPoint, type Point, strike, sweep } from "./points.ts";
 
 const VERSIONS = ["24.10", "25.10", "27.0"] as const;
 const CHILD = fileURLToPath(new URL("./checkpoint_child.ts", import.meta.url));

@@ -4,7 +4,7 @@ import { Journal } from "../../lib/operations/record/journal.ts";
 import { pathServerWhenNeeded } from "../../lib/secret_paths/path_server.ts";
 import { VMManager } from "../../lib/vm_manager.ts";
 import { change } from "./change_points.ts";
-import { createBoth, managerOptions, replacing, seeded, seededOnDisk, workers } from "./points.ts";
+import { createBoth, managerOptions, replacing, seeded, seededOnDisk, workers } from "./lab.ts";
 
 const [url = "", folder = "", what = "", count = "0", port = "0"] = process.argv.slice(2);
 using journal = Journal.open(folder);

@@ -5,7 +5,7 @@ import { pathServerWhenNeeded } from "../../lib/secret_paths/path_server.ts";
 import { Journal } from "../../lib/operations/record/journal.ts";
 import { fetchedConfiguration, newImage } from "./fetched_configuration.ts";
 import { PART_BYTES } from "../support/fetched_images.ts";
-import { managerOptions } from "./points.ts";
+import { managerOptions } from "./lab.ts";
 import { VMManager } from "../../lib/vm_manager.ts";
 
 const server = pathServerWhenNeeded({ host: "127.0.0.1", port: 0 });

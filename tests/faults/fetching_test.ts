@@ -20,7 +20,8 @@ import { addImageMaker } from "../support/image_maker.ts";
 import { type ImageServer, serveImages } from "../support/image_server.ts";
 import { RELEASES } from "../support/images_lab.ts";
 import { fetchedConfiguration, newImage } from "./fetched_configuration.ts";
-import { connect, killAtPoint, type Point, startNas, strike, sweep } from "./points.ts";
+import { connect, startNas } from "./lab.ts";
+import { killAtPoint, type Point, strike, sweep } from "./points.ts";
 
 const BYTES = qcow2();
 const SHA256 = sha256Of(BYTES);

@@ -14,20 +14,15 @@ import type { SimulatedVersion } from "../../lib/simulator/types.ts";
 import type { VMManager } from "../../lib/vm_manager.ts";
 import { change, expectChanged, prepareChange } from "./change_points.ts";
 import {
-  connect,
   expectMinutes,
   expectNoOrphans,
   expectOnce,
   expectPlanned,
   expectUntouched,
   picture,
-  type Point,
-  SkippingClock,
-  startNas,
-  strike,
-  sweep,
-  workers,
-} from "./points.ts";
+} from "./expected.ts";
+import { connect, startNas, workers } from "./lab.ts";
+import { type Point, SkippingClock, strike, sweep } from "./points.ts";
 
 const NEVER: Omit<Point, "version"> = { action: "cut", moment: "before", nth: Infinity };
 

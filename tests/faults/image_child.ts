@@ -3,7 +3,7 @@ import process from "node:process";
 import { Journal } from "../../lib/operations/record/journal.ts";
 import { VMManager } from "../../lib/vm_manager.ts";
 import { imageConfiguration } from "./image_configuration.ts";
-import { managerOptions } from "./points.ts";
+import { managerOptions } from "./lab.ts";
 
 const [url = "", folder = ""] = process.argv.slice(2);
 using journal = Journal.open(folder);

@@ -15,7 +15,9 @@ import type { SimulatedVersion } from "../../lib/simulator/types.ts";
 import type { OperationView } from "../../lib/operations/types.ts";
 import type { VMManager } from "../../lib/vm_manager.ts";
 import { IMAGE, imageConfiguration } from "./image_configuration.ts";
-import { connect, expectNoOrphans, picture, type Point, startNas, strike, sweep } from "./points.ts";
+import { expectNoOrphans, picture } from "./expected.ts";
+import { connect, startNas } from "./lab.ts";
+import { type Point, strike, sweep } from "./points.ts";
 
 const GIB = 1024 ** 3;
 const VERSIONS = ["24.10", "25.10", "27.0"] as const;

@@ -11,21 +11,16 @@ import type { Simulator } from "../../lib/simulator/simulator.ts";
 import type { SimulatedVersion } from "../../lib/simulator/types.ts";
 import type { VMManager } from "../../lib/vm_manager.ts";
 import {
-  connect,
   expectNoOrphans,
   expectOnce,
   expectPlanned,
   expectSnapshotsGone,
   expectUntouched,
-  killAtPoint,
   picture,
-  type Point,
   snapshotDisks,
-  startNas,
-  strike,
-  sweep,
-  workers,
-} from "./points.ts";
+} from "./expected.ts";
+import { connect, startNas, workers } from "./lab.ts";
+import { killAtPoint, type Point, strike, sweep } from "./points.ts";
 
 const CHILD = fileURLToPath(new URL("./child.ts", import.meta.url));
 const MOMENTS = ["before", "middle", "after", "late"] as const;

@@ -13,7 +13,8 @@ import { addDataset, addFile } from "../../lib/simulator/store.ts";
 import type { SimulatedVersion } from "../../lib/simulator/types.ts";
 import type { VMManager } from "../../lib/vm_manager.ts";
 import { IMAGE, imageConfiguration } from "./image_configuration.ts";
-import { connect, type Point, startNas, strike, sweep } from "./points.ts";
+import { connect, startNas } from "./lab.ts";
+import { type Point, strike, sweep } from "./points.ts";
 
 const VERSIONS = ["25.10", "27.0"] as const;
 const CHILD = fileURLToPath(new URL("./remove_image_child.ts", import.meta.url));

@@ -13,22 +13,15 @@ import type { SimulatedVersion } from "../../lib/simulator/types.ts";
 import { addSnapshot } from "../../lib/simulator/zfs/zfs.ts";
 import type { VMManager } from "../../lib/vm_manager.ts";
 import {
-  connect,
   expectMinutes,
   expectNoOrphans,
   expectOnce,
   expectPlanned,
   expectUntouched,
-  killAtPoint,
   picture,
-  type Point,
-  replacing,
-  SkippingClock,
-  startNas,
-  strike,
-  sweep,
-  workers,
-} from "./points.ts";
+} from "./expected.ts";
+import { connect, replacing, startNas, workers } from "./lab.ts";
+import { killAtPoint, type Point, SkippingClock, strike, sweep } from "./points.ts";
 
 const COUNT = 2;
 const NEVER: Omit<Point, "version"> = { action: "cut", moment: "before", nth: Infinity };

@@ -12,20 +12,9 @@ import { type ListeningPathServer, startPathServer } from "../../lib/secret_path
 import type { Simulator } from "../../lib/simulator/simulator.ts";
 import type { SimulatedVersion } from "../../lib/simulator/types.ts";
 import type { VMManager } from "../../lib/vm_manager.ts";
-import {
-  connect,
-  expectNoOrphans,
-  expectOnce,
-  expectPlanned,
-  expectUntouched,
-  killAtPoint,
-  picture,
-  type Point,
-  seeded,
-  startNas,
-  strike,
-  sweep,
-} from "./points.ts";
+import { expectNoOrphans, expectOnce, expectPlanned, expectUntouched, picture } from "./expected.ts";
+import { connect, seeded, startNas } from "./lab.ts";
+import { killAtPoint, type Point, strike, sweep } from "./points.ts";
 
 const CHILD = fileURLToPath(new URL("./child.ts", import.meta.url));
 const TYPES = [{ type: "worker", startPort: 5920 }];

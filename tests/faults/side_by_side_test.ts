@@ -8,21 +8,9 @@ import { Journal } from "../../lib/operations/record/journal.ts";
 import type { Simulator } from "../../lib/simulator/simulator.ts";
 import type { SimulatedVersion } from "../../lib/simulator/types.ts";
 import type { VMManager } from "../../lib/vm_manager.ts";
-import {
-  connect,
-  createBoth,
-  expectNoOrphans,
-  expectOnce,
-  expectPlanned,
-  expectUntouched,
-  killAtPoint,
-  picture,
-  type Point,
-  startNas,
-  strike,
-  sweep,
-  workers,
-} from "./points.ts";
+import { expectNoOrphans, expectOnce, expectPlanned, expectUntouched, picture } from "./expected.ts";
+import { connect, createBoth, startNas, workers } from "./lab.ts";
+import { killAtPoint, type Point, strike, sweep } from "./points.ts";
 
 const CHILD = fileURLToPath(new URL("./child.ts", import.meta.url));
 const COUNT = 2;

@@ -8,20 +8,16 @@ import assert from "node:assert/strict";
 import type { SimulatedVersion } from "../../lib/simulator/types.ts";
 import type { RunResult } from "../../lib/operations/summary.ts";
 import {
-  connect,
   expectNoOrphans,
   expectOnce,
   expectPlanned,
   expectSnapshotsGone,
   expectUntouched,
   picture,
-  type Point,
   snapshotDisks,
-  startNas,
-  strike,
-  sweep,
-  workers,
-} from "./points.ts";
+} from "./expected.ts";
+import { connect, startNas, workers } from "./lab.ts";
+import { type Point, strike, sweep } from "./points.ts";
 
 const MOMENTS = ["before", "middle", "after"] as const;
 const NEVER: Omit<Point, "version"> = { action: "fail", moment: "before", nth: Infinity };

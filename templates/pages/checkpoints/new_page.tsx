@@ -2,9 +2,9 @@
 import type { CheckpointPlan, VmToCheckpoint } from "../../../lib/checkpoints/plan/plans.ts";
 import type { Problem } from "../../../lib/errors/errors.ts";
 import { formatCount } from "../../../lib/units.ts";
-import { Layout, type PageFrame } from "../../layout.tsx";
-import { ErrorSummary, Field, Notice, TableHead, ViewerNotice, Warning } from "../../parts/common.tsx";
-import { Icon } from "../../parts/icons.tsx";
+import type { PageFrame } from "../../layout.tsx";
+import { Field, TableHead, ViewerNotice } from "../../parts/common.tsx";
+import { Confirmation, PlanNotices } from "../../parts/confirmation.tsx";
 import { VmState } from "../../parts/list/vm_row.tsx";
 import { Said } from "../../parts/said.tsx";
 import { paths } from "../../paths.ts";
@@ -28,45 +28,30 @@ export interface NewCheckpointProps {
 
 /** The page. */
 export function NewCheckpointPage({ frame, page }: { frame: PageFrame; page: NewCheckpointProps }) {
-  const { plan, problems, notice } = page;
+  const { plan } = page;
   const taken = plan.vms.filter(({ blocked }) => blocked.length === 0);
   return (
-    <Layout {...frame} title="Take a checkpoint" current="checkpoints">
-      <nav class="trail" aria-label="Breadcrumb">
-        <a href={paths.checkpoints()}>Checkpoints</a>
-      </nav>
-      <section class="dialog in-page" aria-label="Take a checkpoint">
-        <div class="top">
-          <h1>Take a checkpoint</h1>
-          <p class="soft">One snapshot of each disk of {formatCount(taken.length, "VM")}, under one name.</p>
-        </div>
-        <div class="body stack">
-          <Warning text={notice} />
-          <ErrorSummary problems={problems} />
-          {plan.notices.length === 0 ? null : (
-            <Notice tone="quiet">
-              {plan.notices.map((text) => (
-                <p>
-                  <Said text={text} />.
-                </p>
-              ))}
-            </Notice>
-          )}
-          {frame.mayChange ? <Form {...page} /> : <ViewerNotice />}
-          <Vms plan={plan} />
-        </div>
-        <div class="foot">
-          <a class="btn" href={paths.checkpoints()}>Cancel</a>
-          {frame.mayChange && taken.length > 0
-            ? (
-              <button type="submit" form="checkpoint" class="btn primary" id="confirm-checkpoint">
-                <Icon name="plus" />Take checkpoint of {formatCount(taken.length, "VM")}
-              </button>
-            )
-            : null}
-        </div>
-      </section>
-    </Layout>
+    <Confirmation
+      {...page}
+      frame={frame}
+      current="checkpoints"
+      back={{ label: "Checkpoints", href: paths.checkpoints() }}
+      title="Take a checkpoint"
+      said={`One snapshot of each disk of ${formatCount(taken.length, "VM")}, under one name.`}
+      button={frame.mayChange && taken.length > 0
+        ? {
+          form: "checkpoint",
+          id: "confirm-checkpoint",
+          icon: "plus",
+          words: `Take checkpoint of ${formatCount(taken.length, "VM")}`,
+          isDanger: false,
+        }
+        : null}
+    >
+      <PlanNotices notices={plan.notices} />
+      {frame.mayChange ? <Form {...page} /> : <ViewerNotice />}
+      <Vms plan={plan} />
+    </Confirmation>
   );
 }
 

@@ -2,9 +2,9 @@
 import type { RollbackPlan, VmToRollBack, ZvolToRollBack } from "../../../lib/checkpoints/plan/plans.ts";
 import type { Problem } from "../../../lib/errors/errors.ts";
 import { formatCount } from "../../../lib/units.ts";
-import { Layout, type PageFrame } from "../../layout.tsx";
-import { ErrorSummary, Field, Notice, TableHead, ViewerNotice, Warning } from "../../parts/common.tsx";
-import { Icon } from "../../parts/icons.tsx";
+import type { PageFrame } from "../../layout.tsx";
+import { Notice, TableHead, ViewerNotice } from "../../parts/common.tsx";
+import { Confirmation, PhraseForm, PlanNotices } from "../../parts/confirmation.tsx";
 import { VmState } from "../../parts/list/vm_row.tsx";
 import { Said } from "../../parts/said.tsx";
 import { paths } from "../../paths.ts";
@@ -23,52 +23,34 @@ export interface RollbackPageProps {
 
 /** The page. */
 export function RollbackPage({ frame, page }: { frame: PageFrame; page: RollbackPageProps }) {
-  const { plan, problems, notice } = page;
+  const { plan } = page;
   const title = `Roll back to ${plan.checkpoint}`;
   const active = plan.vms.filter(({ blocked }) => blocked.length === 0);
   const isOffered = plan.problems.length === 0 && frame.mayChange;
   return (
-    <Layout {...frame} title={title} current="checkpoints">
-      <nav class="trail" aria-label="Breadcrumb">
-        <a href={paths.checkpoints()}>Checkpoints</a>
-      </nav>
-      <section class="dialog in-page" aria-label={title}>
-        <div class="top">
-          <h1 dir="auto">{title}</h1>
-          <p class="soft">
-            This cannot be undone: everything written to these disks since the checkpoint is lost.
-          </p>
-        </div>
-        <div class="body stack">
-          <Warning text={notice} />
-          <ErrorSummary problems={problems} />
-          {plan.notices.length === 0 ? null : (
-            <Notice tone="quiet">
-              {plan.notices.map((text) => (
-                <p>
-                  <Said text={text} />.
-                </p>
-              ))}
-            </Notice>
-          )}
-          <BlockedVms vms={plan.vms} />
-          {plan.newer > 0 && frame.mayChange ? <Discard {...page} /> : null}
-          {active.length === 0 ? null : <Vms vms={active} />}
-          {isOffered ? <Confirm {...page} /> : null}
-          {frame.mayChange ? null : <ViewerNotice />}
-        </div>
-        <div class="foot">
-          <a class="btn" href={paths.checkpoints()}>Cancel</a>
-          {isOffered
-            ? (
-              <button type="submit" form="rollback" class="btn danger solid" id="confirm-rollback">
-                <Icon name="undo" />Roll back {formatCount(active.length, "VM")}
-              </button>
-            )
-            : null}
-        </div>
-      </section>
-    </Layout>
+    <Confirmation
+      {...page}
+      frame={frame}
+      current="checkpoints"
+      back={{ label: "Checkpoints", href: paths.checkpoints() }}
+      title={title}
+      said="This cannot be undone: everything written to these disks since the checkpoint is lost."
+      button={isOffered
+        ? {
+          form: "rollback",
+          id: "confirm-rollback",
+          icon: "undo",
+          words: `Roll back ${formatCount(active.length, "VM")}`,
+        }
+        : null}
+    >
+      <PlanNotices notices={plan.notices} />
+      <BlockedVms vms={plan.vms} />
+      {plan.newer > 0 && frame.mayChange ? <Discard {...page} /> : null}
+      {active.length === 0 ? null : <Vms vms={active} />}
+      {isOffered ? <Confirm {...page} /> : null}
+      {frame.mayChange ? null : <ViewerNotice />}
+    </Confirmation>
   );
 }
 
@@ -166,20 +148,12 @@ function Disk({ zvol: { zvol, newer } }: { zvol: ZvolToRollBack }) {
   );
 }
 
-function Confirm({ plan, names, phrase, problems, token }: RollbackPageProps) {
+function Confirm({ names, ...page }: RollbackPageProps) {
+  const { plan } = page;
   return (
-    <form method="post" action={paths.checkpointRollback(plan.checkpoint)} id="rollback" class="stack">
-      <input type="hidden" name="plan" value={plan.fingerprint} />
-      <input type="hidden" name="token" value={token} />
+    <PhraseForm {...page} id="rollback" action={paths.checkpointRollback(plan.checkpoint)}>
       {(names ?? []).map((name) => <input type="hidden" name="vm" value={name} />)}
       {plan.discardNewer ? <input type="hidden" name="discard" value="yes" /> : null}
-      <Field
-        name="phrase"
-        label={`Type “${plan.phrase}” to confirm`}
-        value={phrase}
-        problems={problems}
-        exactly={plan.phrase}
-      />
-    </form>
+    </PhraseForm>
   );
 }

@@ -2,8 +2,9 @@
 import type { Problem } from "../../../lib/errors/errors.ts";
 import type { ImageRemovalPlan, RemovedPart } from "../../../lib/images/removing/plan.ts";
 import { formatBytes } from "../../../lib/units.ts";
-import { Layout, type PageFrame } from "../../layout.tsx";
-import { ErrorSummary, Field, Notice, ViewerNotice, Warning } from "../../parts/common.tsx";
+import type { PageFrame } from "../../layout.tsx";
+import { Notice, ViewerNotice } from "../../parts/common.tsx";
+import { Confirmation, PhraseForm } from "../../parts/confirmation.tsx";
 import { Icon } from "../../parts/icons.tsx";
 import { Remaining } from "../../parts/goes_stays.tsx";
 import { Blocked, Snapshots, Unread } from "../../parts/removal.tsx";
@@ -25,51 +26,35 @@ export interface RemoveImageProps {
 
 /** The page. */
 export function RemoveImagePage({ frame, page }: { frame: PageFrame; page: RemoveImageProps }) {
-  const { plan, problems, notice } = page;
+  const { plan } = page;
   const title = `Remove ${plan.image}`;
   const isBlocked = plan.parts.some(({ blocked }) => blocked.length > 0);
   const isOffered = plan.parts.length > 0 && !isBlocked && frame.mayChange;
   return (
-    <Layout {...frame} title={title} current="images">
-      <nav class="trail" aria-label="Breadcrumb">
-        <a href={paths.images()}>Images</a>
-      </nav>
-      <section class="dialog in-page" aria-label={title}>
-        <div class="top">
-          <h1 dir="auto">{title}</h1>
-          <p class="soft">This cannot be undone. No disk of a VM is changed or removed.</p>
-        </div>
-        <div class="body stack">
-          <Warning text={notice} />
-          <ErrorSummary problems={problems} />
-          <Unread notices={plan.notices} />
-          <Blocked items={plan.parts} />
-          {plan.parts.length === 0
-            ? (
-              <div class="empty">
-                <h2>Nothing to remove</h2>
-                <p>This program has nothing of {plan.image} on the NAS.</p>
-              </div>
-            )
-            : null}
-          {plan.hasClones ? <PromoteChoice {...page} /> : null}
-          {plan.parts.length === 0 || isBlocked ? null : <GoesAndStays {...page} />}
-          {isOffered ? <Confirm {...page} /> : null}
-          {frame.mayChange ? null : <ViewerNotice />}
-        </div>
-        <div class="foot">
-          <a class="btn" href={paths.images()}>Cancel</a>
-          {isOffered
-            ? (
-              <button type="submit" form="destroy" class="btn danger solid" id="confirm-remove">
-                <Icon name="bin" />
-                <span dir="auto">Remove {plan.image}</span>
-              </button>
-            )
-            : null}
-        </div>
-      </section>
-    </Layout>
+    <Confirmation
+      {...page}
+      frame={frame}
+      current="images"
+      back={{ label: "Images", href: paths.images() }}
+      title={title}
+      said="This cannot be undone. No disk of a VM is changed or removed."
+      button={isOffered ? { form: "destroy", id: "confirm-remove", icon: "bin", words: title } : null}
+    >
+      <Unread notices={plan.notices} />
+      <Blocked items={plan.parts} />
+      {plan.parts.length === 0
+        ? (
+          <div class="empty">
+            <h2>Nothing to remove</h2>
+            <p>This program has nothing of {plan.image} on the NAS.</p>
+          </div>
+        )
+        : null}
+      {plan.hasClones ? <PromoteChoice {...page} /> : null}
+      {plan.parts.length === 0 || isBlocked ? null : <GoesAndStays {...page} />}
+      {isOffered ? <Confirm {...page} /> : null}
+      {frame.mayChange ? null : <ViewerNotice />}
+    </Confirmation>
   );
 }
 
@@ -167,21 +152,13 @@ function Going({ part }: { part: RemovedPart }) {
   );
 }
 
-function Confirm({ plan, only, phrase, problems, token }: RemoveImageProps) {
+function Confirm({ only, ...page }: RemoveImageProps) {
+  const { plan } = page;
   return (
-    <form method="post" action={paths.removeImage()} id="destroy" class="stack">
+    <PhraseForm {...page} id="destroy" action={paths.removeImage()}>
       <input type="hidden" name="name" value={plan.image} />
       {only.map((part) => <input type="hidden" name="only" value={part} />)}
       <input type="hidden" name="promote" value={plan.promote ? "yes" : "no"} />
-      <input type="hidden" name="plan" value={plan.fingerprint} />
-      <input type="hidden" name="token" value={token} />
-      <Field
-        name="phrase"
-        label={`Type “${plan.phrase}” to confirm`}
-        value={phrase}
-        problems={problems}
-        exactly={plan.phrase}
-      />
-    </form>
+    </PhraseForm>
   );
 }

@@ -9,7 +9,8 @@ import { Metrics } from "../../../lib/observability/metrics.ts";
 import type { Simulator } from "../../../lib/simulator/simulator.ts";
 import type { VMManager } from "../../../lib/vm_manager.ts";
 import { soon, until } from "../../support/deadline.ts";
-import { connect, expectPlanned, startNas, workers } from "../../faults/points.ts";
+import { expectPlanned } from "../../faults/expected.ts";
+import { connect, startNas, workers } from "../../faults/lab.ts";
 
 /** Longer than any of these outages, and shorter than a test that hangs. */
 const WAIT_MS = 20_000;
