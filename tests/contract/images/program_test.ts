@@ -28,6 +28,7 @@ const MAKER = {
 
 interface Attempt {
   readonly serve?: Parameters<typeof serveFiles>[0];
+  readonly sha256?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly simulator?: SimulatorOptions;
 }
@@ -41,13 +42,15 @@ interface Attempted extends Outcome {
 }
 
 /** Creates a VM from an image at an address, with the real program. */
-async function create({ serve = () => ({ body: IMAGE }), env = {}, simulator }: Attempt): Promise<Attempted> {
+async function create(
+  { serve = () => ({ body: IMAGE }), sha256 = DIGEST, env = {}, simulator }: Attempt,
+): Promise<Attempted> {
   await using server = serveFiles(serve);
   await using nas = await startSimulator({ times: TEST_TIMES, ...simulator });
   const config = `
 storage: { pool_path: tank/vms }
 images:
-  debian: { url: "${server.url}/debian.img", sha256: ${DIGEST} }
+  debian: { url: "${server.url}/debian.img", sha256: "${sha256}" }
 web: { count: 1, memory: 256, cpu: 1, image: debian, disk: { root: 20 }, network: { lan: br0 } }
 `;
   const outcomes: Outcome[] = [];
@@ -78,6 +81,28 @@ Deno.test("the program says what is wrong with a download, in the words of the w
   assert.equal(code, 1);
   assert.match(out + err, /debian\.img cannot be used as an image: it is a web page/);
 });
+
+Deno.test("a creation whose image has another digest says which, and leaves nothing on the NAS", async () => {
+  const { code, out, left } = await create({ sha256: "0".repeat(64) });
+  assert.equal(code, 1);
+  assert.match(out, new RegExp(`does not have the expected SHA-256: expected 0{64}, found ${DIGEST}`));
+  assert.deepEqual(left, []);
+});
+
+Deno.test("an image whose server does not say how long it is arrives whole", async () => {
+  const serve = () => ({ body: chunked(IMAGE), headers: { "transfer-encoding": "chunked" } });
+  const { code, out, err, digest } = await create({ serve });
+  assert.equal(code, 0, `${out}\n${err}`);
+  assert.equal(digest, DIGEST);
+});
+
+/** As HTTP/1.1 sends what it does not know the length of. */
+function chunked(bytes: Uint8Array): Uint8Array {
+  const [head, tail] = [`${bytes.length.toString(16)}\r\n`, "\r\n0\r\n\r\n"].map((text) =>
+    new TextEncoder().encode(text)
+  );
+  return new Uint8Array([...head ?? [], ...bytes, ...tail ?? []]);
+}
 
 Deno.test("the NAS fetches the image where the account may not upload", async () => {
   const env = { API_USERNAME: "maker", API_PASSWORD: "secret", SEED_HOST: "127.0.0.1", SEED_PORT: "0" };
