@@ -167,6 +167,13 @@ Deno.test("what was not changed keeps its text, also in forms that have no field
     const fields = { "seed.kind": "cloud-init", "seed.user": "admin", "ready.when": "phone-home" };
     await save(dashboard, { ...fields, count: "2" });
     assert.equal(dashboard.store.file().text, COMMENTED);
-    const { html } = await planned(dashboard, CREATION);
-    assert.match(html, /data-first-boot="web"/);
+    const answer = await post(dashboard, "/create/plan", CREATION);
+    const html = await answer.text();
+    assert.equal(answer.status, 422);
+    assert.deepEqual(errorsOf(html), ["web.ready"]);
+    assert.match(
+      html,
+      /cloud-init reports it<\/span><p class="error" id="field-web-ready" data-error="web\.ready">SEED_HOST is not/,
+      "told where the type says it",
+    );
   }));
