@@ -2,7 +2,6 @@
 import type { VmTypeSection } from "../../../lib/configuration/sections.ts";
 import type { AddressSection, ReadyOtherwise, SeedKind } from "../../../lib/first_boot/types.ts";
 import { formatCount } from "../../../lib/units.ts";
-import type { NetworkRow } from "./form.ts";
 
 /** The values of a seed that are typed as text; lists have a line, or a word, for each entry. */
 export const SEED_TEXTS = [
@@ -41,6 +40,13 @@ export interface AddressRow {
   readonly addresses: string;
   readonly gateway: string;
   readonly dns: string;
+}
+
+/** A network and its addresses, as typed. */
+export interface AddressedNetwork {
+  readonly name: string;
+  /** Absent where the form has no fields for it. */
+  readonly address?: AddressRow;
 }
 
 /** The value of `ready.when` that stands for a port. */
@@ -83,7 +89,7 @@ const WHEN_WORDS: Readonly<Record<string, string>> = {
 /** What was typed, in a few words; empty where nothing was. */
 export function describeFirstBoot(
   { kind, seed, when, port, quorum }: FirstBootForm,
-  networks: readonly Pick<NetworkRow, "name" | "address">[],
+  networks: readonly AddressedNetwork[],
 ): readonly string[] {
   const keys = linesOf(seed.ssh_keys).length;
   const fixed = networks.filter(({ address }) => (address?.addresses ?? "") !== "").map(({ name }) => name);

@@ -1,7 +1,7 @@
 /** A VM type in a form, as typed, and what can be chosen for it. */
 import type { OnFailure } from "../../../lib/configuration/on_failure.ts";
 import { formatMib } from "../../../lib/units.ts";
-import type { AddressRow, FirstBootForm } from "./first_boot.ts";
+import type { AddressedNetwork, FirstBootForm } from "./first_boot.ts";
 
 /** A disk's row, as typed. */
 export interface DiskRow {
@@ -10,13 +10,10 @@ export interface DiskRow {
 }
 
 /** A network's row, as typed. */
-export interface NetworkRow {
-  readonly name: string;
+export interface NetworkRow extends AddressedNetwork {
   readonly bridge: string;
   /** Fixed MACs, separated by commas or spaces; if empty, MACs are derived. */
   readonly macs: string;
-  /** Absent where the form has no fields for it. */
-  readonly address?: AddressRow;
 }
 
 /** One VM type in the form, as typed. */
