@@ -261,6 +261,8 @@ export interface Replacement {
   readonly autostart: boolean;
   /** Whether it is started, because the old one ran or was never started. */
   readonly start: boolean;
+  /** The dataset of the old VM's first configuration (seed), and the uuid that it names; absent when it has none. */
+  readonly seed?: { readonly dataset: string; readonly uuid: string };
   /** Kept disks that become larger, or are reserved differently, while the old VM is off. */
   readonly resizes: readonly {
     readonly step: string;

@@ -54,6 +54,7 @@ function remaining(present: Present): Replacement {
   const missing = devices.filter((device) => successor === undefined || !hasDevice(successor, device));
   const unmarked = devices.filter((device) => device.dtype === "DISK" && needsMark(device, present));
   const steps = [
+    ...(replacement.seed === undefined ? [] : ["remove-seed"]),
     ...removalSteps(zvols),
     ...(successor === undefined ? ["vm"] : []),
     ...missing.map(({ step }) => step),

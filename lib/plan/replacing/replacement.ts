@@ -2,6 +2,7 @@
  * Plans to replace VMs: which zvols go with the old VM, which ones the new VM gets, and what prevents it. The new VM has a new
  * uuid, so that an interrupted replacement can always tell the two apart. Pure.
  */
+import { seedDatasetOfVm } from "../../first_boot/iso/seed_dataset.ts";
 import type { Disk, Inventory, Vm } from "../../inventory/inventory.ts";
 import { withoutMark } from "../../inventory/marks.ts";
 import { hasRole } from "../../truenas/roles.ts";
@@ -74,10 +75,16 @@ function replacementOf({ vm, found, disks }: ToReplace, input: CreationInput): R
     description: vm.description || (stated.description ?? withoutMark(found.description)),
     autostart: vm.autostart ?? stated.autostart ?? found.autostart,
     start: found.state === "RUNNING" || (vm.start && isNew),
+    ...oldSeedOf(found),
     resizes: resizeStepsOf(vm, keeps.map(({ zvol }) => zvol)),
   };
   const isAwaited = replacement.start && vm.ready !== undefined && input.waitReady !== false;
   return { ...replacement, steps: [...stepsOf(vm, replacement, found), ...(isAwaited ? ["ready"] : [])] };
+}
+
+function oldSeedOf(found: Vm): Pick<Replacement, "seed"> {
+  const dataset = seedDatasetOfVm(found);
+  return dataset === null || found.uuid === null ? {} : { seed: { dataset, uuid: found.uuid } };
 }
 
 function inOrder(zvols: readonly ReplacedZvol[]): readonly ReplacedZvol[] {
@@ -141,7 +148,7 @@ function extraDevices({ vm: { devices }, found, disks }: ToReplace): readonly Pl
 /** `stop` is skipped for a VM that is off. */
 function stepsOf(
   { seed }: PlannedVm,
-  { zvols, keeps, devices, start, resizes }: Omit<Replacement, "steps">,
+  { zvols, keeps, devices, start, seed: oldSeed, resizes }: Omit<Replacement, "steps">,
   { state }: Pick<Vm, "state">,
 ): readonly string[] {
   return [
@@ -150,6 +157,7 @@ function stepsOf(
     // A refusal comes before anything is lost.
     ...resizes.map(({ step }) => step),
     "remove",
+    ...(oldSeed === undefined ? [] : ["remove-seed"]),
     ...removalSteps(zvols),
     "vm",
     ...devices.map(({ step }) => step),

@@ -2,7 +2,6 @@
 import { TrueNASCallError, TrueNASError } from "../../../errors/errors.ts";
 import { isTransient } from "../../../errors/refusals.ts";
 import { removeSeedStep } from "../../../first_boot/iso/remove_seed.ts";
-import { seedDatasetOfVm } from "../../../first_boot/iso/seed_dataset.ts";
 import type { Dataset, Vm } from "../../../inventory/inventory.ts";
 import { isMarked, type ZvolMark } from "../../../inventory/marks.ts";
 import type { ReplacedZvol, Replacement } from "../../../plan/types.ts";
@@ -18,8 +17,7 @@ import { expectGoing, type ReplacementContext, type Replacing } from "./replacin
 /** Checks the old VM, turns it off and removes it, without its zvols. */
 export async function removeOld(work: Replacing, id: number): Promise<void> {
   const { replacement, vm, memory } = work;
-  const found = await runStep(work, verifyStep(work, id));
-  const { state, memoryMib } = found;
+  const { state, memoryMib } = await runStep(work, verifyStep(work, id));
   expectGoing(work);
   if (state === "RUNNING") {
     if (!vm.overcommit) {
@@ -40,14 +38,13 @@ export async function removeOld(work: Replacing, id: number): Promise<void> {
     },
   });
   work.isGone = true;
-  await removeOldSeed(work, found);
 }
 
 /** The new VM gets a seed of its own; one that cannot be removed is an orphan, and no reason to stay without a VM. */
-async function removeOldSeed(work: Replacing, old: Vm): Promise<void> {
-  const dataset = seedDatasetOfVm(old);
-  if (dataset === null) return;
-  await runStep(work, removeSeedStep(work, { dataset, uuid: old.uuid })).catch((error) => {
+export async function removeOldSeed(work: Replacing): Promise<void> {
+  const { replacement: { seed } } = work;
+  if (seed === undefined) return;
+  await runStep(work, removeSeedStep(work, seed)).catch((error) => {
     if (!(error instanceof StepFailure)) throw error;
   });
 }

@@ -14,7 +14,7 @@ import { findVm, runVm, type VmFailure, type VmResult } from "../run_vm.ts";
 import { startVm } from "../vm_steps.ts";
 import { removalContext } from "../zvol_removal.ts";
 import { expectGoing, type ReplacementContext, type Replacing } from "./replacing.ts";
-import { isOffAgain, removeOld, removeZvols } from "./remove_old.ts";
+import { isOffAgain, removeOld, removeOldSeed, removeZvols } from "./remove_old.ts";
 import { markStep, toMark } from "./mark_kept.ts";
 
 /** Replaces one VM, or finishes its replacement. Never throws; the log contains the result. */
@@ -65,6 +65,7 @@ async function replace(work: Replacing): Promise<VmResult> {
   expectGoing(work);
   work.hasStarted = true;
   if (old !== null) await removeOld(work, old.id);
+  await removeOldSeed(work);
   await removeZvols(work);
   expectGoing(work);
   const cancellable = { ...creation, caller: context.cancellable };
