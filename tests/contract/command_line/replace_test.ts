@@ -5,11 +5,19 @@
 import assert from "node:assert/strict";
 import { readArguments } from "../../../lib/command_line/arguments.ts";
 import { type ReplaceCommand, replaceVms } from "../../../lib/command_line/replace_command.ts";
+import { parseConfigurationFile } from "../../../lib/configuration/configuration_file.ts";
 import { fromFlat } from "../../../lib/configuration/flat_configuration.ts";
 import { permissionsOf } from "../../../lib/configuration/permissions.ts";
 import type { VmTypeSection } from "../../../lib/configuration/sections.ts";
 import { ConfigurationError } from "../../../lib/errors/errors.ts";
-import { type Lab, vmNamed, withLab, workers } from "../../support/lab.ts";
+import { pathServerWhenNeeded } from "../../../lib/secret_paths/path_server.ts";
+import { startSimulator } from "../../../lib/simulator/simulator.ts";
+import { addFile } from "../../../lib/simulator/store.ts";
+import { GIB } from "../../../lib/units.ts";
+import { VMManager } from "../../../lib/vm_manager.ts";
+import { TEST_TIMES } from "../../support/dashboard.ts";
+import { qcow2Head } from "../../../lib/simulator/images/disk_image.ts";
+import { credentials, type Lab, vmNamed, withLab, workers } from "../../support/lab.ts";
 import { withCommandLine } from "../../support/command_line.ts";
 import { TYPES } from "../../support/changing.ts";
 
@@ -182,3 +190,41 @@ Deno.test("a hook that is a URL gets the VM and the phase, and its failure stops
     assert.ok(lines.includes("worker02 hook: answered with status 503"), lines.join("\n"));
     assert.ok(lines.includes("worker01 hook: drained"));
   }));
+
+Deno.test("each VM answers with a seed of its own before the next one is replaced, as another machine of the same name", async () => {
+  const guests = { bootMs: 20, setupMs: 20, retryMs: 1 };
+  await using simulator = await startSimulator({ times: TEST_TIMES, version: "25.10", guests });
+  addFile(simulator.store, "/mnt/tank/images/debian.qcow2", { head: qcow2Head(2 * GIB) });
+  await using paths = pathServerWhenNeeded({ host: "127.0.0.1", port: 0 });
+  await using manager = new VMManager({ ...credentials(simulator), paths, simulated: true });
+  await manager.connect();
+  const { configuration } = parseConfigurationFile({
+    source: "config.yaml",
+    text: `storage: { pool_path: tank/vms }
+images: { debian: { path: /mnt/tank/images/debian.qcow2 } }
+worker:
+  count: 2
+  memory: 1024
+  cpu: 1
+  image: debian
+  disk: { root: 10 }
+  network: { lan: br0 }
+  seed: { kind: cloud-init, user: ops }
+  ready: { when: phone-home, timeout: 30s }
+`,
+  });
+  const request = { configuration, types: TYPES };
+  const made = await manager.operations.create(request);
+  assert.equal(made.status, "done", JSON.stringify(made.vms));
+  const before = uuids({ simulator });
+  const lines: string[] = [];
+  const line = (text: string) => void lines.push(text);
+  const terminal = { print: line, printFile: line, notify: line, ask: null, json: false };
+  const signal = new AbortController().signal;
+  assert.ok(await replaceVms(manager, { command: ALL, request }, terminal, signal), lines.join("\n"));
+  const at = (text: string) => lines.findIndex((line) => line.startsWith(text));
+  assert.ok(at("worker01 ready: done") > at("worker01 seed: done"), lines.join("\n"));
+  assert.ok(at("worker02 verify") > at("worker01 ready: done"), lines.join("\n"));
+  assert.ok(at("worker02 ready: done") > 0);
+  for (const [n, uuid] of uuids({ simulator }).slice(0, 2).entries()) assert.notEqual(uuid, before[n]);
+});
