@@ -2,6 +2,7 @@
 import { fileURLToPath } from "node:url";
 import project from "../deno.json" with { type: "json" };
 import { run } from "./command.ts";
+import { PERMISSIONS } from "./permissions.ts";
 import type { Runtime } from "./runtime.ts";
 import { noticesOf, sbomOf, type ThirdParty } from "./third_parties.ts";
 
@@ -10,21 +11,14 @@ const ROOT = new URL("../", import.meta.url);
 /** The command that starts the program. */
 export const COMMAND = project.name;
 
-/**
- * What the program may do before it knows its settings: read the environment's own names, listen, connect, and read and
- * write files. Its dashboard gets less: see lib/configuration/permissions.ts. It never asks, and runs no programs.
- */
+/** How the runtime is told to run nothing but the bundled program, with the permissions it needs. */
 export const FLAGS: readonly string[] = [
-  "--no-prompt",
+  ...PERMISSIONS,
   "--no-config",
   "--no-lock",
   "--no-remote",
   "--no-npm",
   ...project.unstable.map((feature) => `--unstable-${feature}`),
-  ...project.tasks.start.command.split(" ").filter((word) => /^--(allow-env|ignore-env)/.test(word)),
-  "--allow-net",
-  "--allow-read",
-  "--allow-write",
 ];
 
 /** The file with the licences of third parties. */

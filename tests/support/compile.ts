@@ -3,6 +3,8 @@ import { createHash } from "node:crypto";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import project from "../../deno.json" with { type: "json" };
+import { PERMISSIONS } from "../../packaging/permissions.ts";
+import { type Architecture, ARCHITECTURES, expectArchitecture } from "../../packaging/elf.ts";
 import { fixTimes } from "./payload.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
@@ -13,22 +15,7 @@ const TARGETS = { x86_64: "x86_64-unknown-linux-gnu", aarch64: "aarch64-unknown-
 /** The moment that all files in a binary bear. */
 const EPOCH_MS = Date.UTC(2020, 0, 1);
 
-/**
- * What a binary may do before it knows its settings: read the environment's own names, listen, connect, read and
- * write files, and see how full their disk is. Its dashboard gets less: see lib/configuration/permissions.ts. It never asks, and runs no programs.
- */
-const AS_STARTED = project.tasks.start.command.split(" ").filter((word) =>
-  /^--(allow-env|ignore-env|allow-sys)/.test(word)
-);
-
-const FLAGS = [
-  "--no-prompt",
-  "--exclude-unused-npm",
-  ...AS_STARTED,
-  "--allow-net",
-  "--allow-read",
-  "--allow-write",
-];
+const FLAGS = [...PERMISSIONS, "--exclude-unused-npm"];
 
 /** Builds one binary; Deno's output is written to standard error. */
 export async function compile(
@@ -47,9 +34,23 @@ export async function compile(
   const { success } = await command.output();
   if (!success) throw new Error(`deno compile made no ${output}`);
   const binary = await Deno.readFile(output);
+  try {
+    // DENORT_BIN and a zip in the cache are used as they are, whatever machine they are for.
+    expectArchitecture(binary, architectureIn(target), "The runtime for binaries");
+  } catch (error) {
+    await Deno.remove(output);
+    throw error;
+  }
   fixTimes(binary, EPOCH_MS);
   await Deno.writeFile(output, binary);
   return binary;
+}
+
+/** The architecture of a platform as Deno names it; this machine's by default. */
+function architectureIn(target: string = Deno.build.target): Architecture {
+  const found = ARCHITECTURES.find((name) => target.startsWith(`${name}-`));
+  if (found === undefined) throw new Error(`There is no architecture for ${target}`);
+  return found;
 }
 
 if (import.meta.main) {

@@ -201,3 +201,15 @@ Deno.test("the binary contains the whole program, and its contents run", () =>
       "compile: the runtime for binaries is not here; the tree in the binary was compared and run instead\n",
     );
   }));
+
+Deno.test("no binary is made with the runtime of another architecture", () =>
+  withFolder(TEST_CONFIG, async (folder) => {
+    // The runtime of this machine, as if somebody had named it for the other one.
+    const target = Deno.build.arch === "x86_64" ? "aarch64-unknown-linux-gnu" : "x86_64-unknown-linux-gnu";
+    const env = { DENORT_BIN: Deno.execPath() };
+    await assert.rejects(
+      compile(`${folder}/binary`, { target, env }),
+      new RegExp(`The runtime for binaries is for ${Deno.build.arch}, not for ${target.split("-")[0]}`),
+    );
+    await assert.rejects(Deno.stat(`${folder}/binary`), Deno.errors.NotFound, "and none is left");
+  }));
