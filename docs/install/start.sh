@@ -5,10 +5,15 @@ set -eu
 cd "$(dirname "$0")"
 folder=$(pwd)
 unit=truenas-vm-manager
+program=$folder/truenas-vm-manager-$(uname -m).run
 
-if systemctl is-active --quiet "$unit"; then
-  systemctl stop "$unit"
-fi
+# The service may not write here, so a new version is extracted before; a file that cannot be used stops nothing.
+"$program" version > /dev/null
+
+systemctl stop "$unit" 2> /dev/null || true
+# systemd may still know the unit of the last start, and starts no other of the same name then.
+rm -f "/run/systemd/transient/$unit.service"
+systemctl daemon-reload
 systemctl reset-failed "$unit" 2> /dev/null || true
 mkdir -p "$folder/state"
 chmod 700 "$folder/state"
@@ -24,4 +29,4 @@ exec systemd-run --unit="$unit" --description="TrueNAS VM Manager" --collect \
   --property=ProtectKernelTunables=yes --property=ProtectKernelModules=yes --property=ProtectControlGroups=yes \
   --property=RestrictAddressFamilies="AF_UNIX AF_INET AF_INET6" --property=RestrictNamespaces=yes \
   --property=LockPersonality=yes --property=SystemCallArchitectures=native --property=LimitCORE=0 \
-  "$folder/truenas-vm-manager-$(uname -m)" serve
+  "$program" serve

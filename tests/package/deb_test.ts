@@ -1,8 +1,9 @@
 /**
- * Protects the Debian package: in a container with a real systemd and dpkg it is installed, serves its page at once,
+ * Protects the Debian package, and the start-up script for TrueNAS: in a container with a real systemd and dpkg it is installed, serves its page at once,
  * creates VMs, is upgraded and rolled back with its journal, and leaves nothing when it is purged.
  */
 import assert from "node:assert/strict";
+import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import { built, succeed, tell, withPublicFolder } from "./support/packages.ts";
 import type { ServiceVisit } from "./support/service_visit.ts";
@@ -12,7 +13,7 @@ const VISIT = fileURLToPath(new URL("support/service_visit.ts", import.meta.url)
 /** A container that takes longer to boot, or to be worked in, has failed. */
 const PATIENCE_MS = 120_000;
 
-Deno.test("The Debian package is installed, used, upgraded, rolled back and purged", () =>
+Deno.test("The Debian package is installed, used, upgraded, rolled back and purged, and the start-up script starts", () =>
   withPublicFolder((folder) => withContainer(folder, tryPackage)));
 
 async function tryPackage(enter: (...command: string[]) => Promise<string>, folder: string): Promise<void> {
@@ -20,7 +21,7 @@ async function tryPackage(enter: (...command: string[]) => Promise<string>, fold
   const seen: ServiceVisit = JSON.parse(
     await enter(
       ...["env", `DENO_DIR=${denoDir}`, await Deno.realPath(Deno.execPath()), "run"],
-      ...["--no-check", "--no-prompt", "--allow-all", VISIT, `${folder}/first.deb`, `${folder}/next.deb`],
+      ...["--no-check", "--no-prompt", "--allow-all", VISIT, folder],
     ),
   );
   tell(".deb: from nothing to a page", seen.pageMs);
@@ -36,6 +37,12 @@ async function tryPackage(enter: (...command: string[]) => Promise<string>, fold
     "it can be installed again",
   );
   assert.deepEqual(seen.leftAfterPurge, []);
+
+  const [created = [], again] = seen.scriptHistories;
+  assert.equal(created.length, 1, "the start-up script for TrueNAS starts the program");
+  assert.deepEqual(again, created, "and starts it again with its journal");
+  const [extracted, ...others] = seen.scriptFolder.filter((name) => /^truenas-vm-manager-\d/.test(name));
+  assert.ok(extracted !== undefined && others.length === 0, seen.scriptFolder.join(", "));
 }
 
 /** Boots systemd on this machine's own files, of which nothing is changed; what it writes is kept in memory. */
@@ -49,6 +56,7 @@ async function withContainer(
   await Promise.all(["packages", "upper", "work"].map((name) => Deno.mkdir(`${memory}/${name}`)));
   await Deno.copyFile(built("deb"), `${memory}/packages/first.deb`);
   await makeNext(`${memory}/packages`);
+  await Deno.copyFile(built("run"), `${memory}/packages/${basename(built("run"))}`);
   const layers = `lowerdir=/,upperdir=${memory}/upper,workdir=${memory}/work`;
   await succeed("mount", "-t", "overlay", "-o", layers, "overlay", root);
   // Programs that come with services may have been kept from starting them.

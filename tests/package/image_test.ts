@@ -3,11 +3,14 @@
  * gives apps, serves the page, creates VMs, passes its health check and keeps its journal for the next version.
  */
 import assert from "node:assert/strict";
+import project from "../../deno.json" with { type: "json" };
+import { parse } from "../../lib/configuration/yaml.ts";
 import { TEST_CONFIG } from "../support/dashboard.ts";
 import { built, end, succeed, tell, withPublicFolder } from "./support/packages.ts";
 import { settingsFor, visit } from "./support/visit.ts";
 
 const USER = 568;
+const COMPOSE = new URL("../../docs/install/compose.yaml", import.meta.url);
 
 /** What an image says about itself, as far as it matters here. */
 interface Configuration {
@@ -31,6 +34,10 @@ Deno.test("The image can be loaded by Docker, and by tools for OCI images", asyn
   assert.deepEqual(await configurationOf(`docker-archive:${file}`), configuration);
   assert.equal(configuration.User, `${USER}:${USER}`);
   assert.match(configuration.Labels["org.opencontainers.image.version"] ?? "", /^\d+\.\d+\.\d+$/);
+  const { services } = parse(await Deno.readTextFile(COMPOSE));
+  const { healthcheck, image, user } = services["vm-manager"];
+  assert.deepEqual(healthcheck.test, configuration.Healthcheck.Test, "compose.yaml has the same check");
+  assert.deepEqual([image, user], [`truenas-vm-manager:${project.version}`, configuration.User]);
   const { RepoTags, Architecture } = JSON.parse(await succeed("skopeo", "inspect", `docker-archive:${file}`));
   assert.deepEqual([RepoTags ?? [], Architecture], [[], Deno.build.arch === "x86_64" ? "amd64" : "arm64"]);
 });

@@ -1,17 +1,22 @@
 /**
  * What somebody does with the Debian package, inside a container: install it, open the page, connect a NAS, create VMs,
- * upgrade, go back, remove and purge. `service_visit.ts PACKAGE NEXT_PACKAGE` prints what was seen as JSON.
+ * upgrade, go back, remove and purge; then the start-up script for TrueNAS with the self-extracting file.
+ * `service_visit.ts FOLDER` with the packages in a folder prints what was seen as JSON.
  */
 import assert from "node:assert/strict";
 import process from "node:process";
+import { fileURLToPath } from "node:url";
 import { startSimulator } from "../../../lib/simulator/simulator.ts";
 import { TEST_TIMES } from "../../support/dashboard.ts";
-import { end, type Ended } from "./packages.ts";
+import { ARCHITECTURE, end, type Ended, namesIn } from "./packages.ts";
 import { createVms, settingsFor } from "./visit.ts";
 
 /** Where the package's service listens. */
 const URL_OF_SERVICE = "http://127.0.0.1:8080";
 const SERVICE = "truenas-vm-manager";
+const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
+/** The self-extracting file, by the name that the start-up script expects. */
+const RUN_FILE = `truenas-vm-manager-${ARCHITECTURE}.run`;
 
 /** What was seen. */
 export interface ServiceVisit {
@@ -26,6 +31,10 @@ export interface ServiceVisit {
   readonly leftAfterPurge: readonly string[];
   /** Whether the service ran after the removal. */
   readonly isActive: boolean;
+  /** What the history lists when the start-up script ran, and when it ran again. */
+  readonly scriptHistories: readonly (readonly string[])[];
+  /** What is in the script's folder then. */
+  readonly scriptFolder: readonly string[];
 }
 
 async function succeed(command: string, ...args: string[]): Promise<string> {
@@ -63,15 +72,21 @@ async function filesLeft(): Promise<string[]> {
   return found.split("\n").filter((path) => path !== "" && !path.startsWith("/var/lib/dpkg/")).sort();
 }
 
-async function visitService(first: string, next: string): Promise<ServiceVisit> {
-  await using simulator = await startSimulator({ times: TEST_TIMES });
+async function visitService(folder: string): Promise<ServiceVisit> {
+  await using one = await startSimulator({ times: TEST_TIMES });
+  await using another = await startSimulator({ times: TEST_TIMES });
+  const service = await visitPackage(one.url, folder);
+  return { ...service, ...await visitScript(another.url, folder) };
+}
+
+async function visitPackage(nas: string, folder: string): Promise<Omit<ServiceVisit, keyof ScriptVisit>> {
+  const [first, next] = [`${folder}/first.deb`, `${folder}/next.deb`];
   const installedAt = performance.now();
   await succeed("dpkg", "--install", first);
   await pageWith(/Connect your NAS/);
   const pageMs = Math.round(performance.now() - installedAt);
 
-  const settings = Object.entries(settingsFor(simulator.url)).map(([name, value]) => `${name}=${value}\n`);
-  await Deno.writeTextFile(`/etc/${SERVICE}/.env`, settings.join(""));
+  await Deno.writeTextFile(`/etc/${SERVICE}/.env`, settingsFile(nas));
   await succeed("systemctl", "restart", SERVICE);
   await pageWith(/<title>VMs/);
   const status = await createVms(URL_OF_SERVICE);
@@ -88,8 +103,30 @@ async function visitService(first: string, next: string): Promise<ServiceVisit> 
   return { pageMs, status, histories, leftAfterRemoval, leftAfterPurge: await filesLeft(), isActive };
 }
 
+type ScriptVisit = Pick<ServiceVisit, "scriptHistories" | "scriptFolder">;
+
+/** The steps of docs/install.md, but for the NAS's own page that runs the script. */
+async function visitScript(nas: string, folder: string): Promise<ScriptVisit> {
+  const place = "/opt/vm-manager";
+  await Deno.mkdir(place, { mode: 0o700 });
+  await succeed("cp", `${folder}/${RUN_FILE}`, `${ROOT}docs/install/start.sh`, `${ROOT}config.yaml`, place);
+  await Deno.writeTextFile(`${place}/.env`, settingsFile(nas));
+  const scriptHistories: string[][] = [];
+  for (const isFirst of [true, false]) {
+    await succeed(`${place}/start.sh`);
+    await pageWith(/<title>VMs/);
+    if (isFirst) await createVms(URL_OF_SERVICE);
+    scriptHistories.push(await operationIds());
+  }
+  await succeed("systemctl", "stop", SERVICE);
+  return { scriptHistories, scriptFolder: await namesIn(place) };
+}
+
+function settingsFile(nas: string): string {
+  return Object.entries(settingsFor(nas)).map(([name, value]) => `${name}=${value}\n`).join("");
+}
+
 if (import.meta.main) {
-  const [first = "", next = ""] = Deno.args;
-  process.stdout.write(JSON.stringify(await visitService(first, next)));
+  process.stdout.write(JSON.stringify(await visitService(Deno.args[0] ?? "")));
   Deno.exit(0);
 }
