@@ -1,4 +1,6 @@
 /** Tells a webhook of what people want to hear about: operations that ended, and a NAS that is away. */
+import type { Readiness } from "../first_boot/types.ts";
+import type { Vm } from "../inventory/inventory.ts";
 import type { OperationStore } from "../operations/record/store.ts";
 import type { OperationView } from "../operations/types.ts";
 import type { NasConnection } from "../truenas/connection/nas_connection.ts";
@@ -8,6 +10,11 @@ import { type Notice, noticeOfNode, noticeOfOperation } from "./notice.ts";
 export interface Watched {
   readonly operations: Pick<OperationStore, "onEvent">;
   readonly connection: Pick<NasConnection, "onState" | "address">;
+  /** Which VMs answer. */
+  readonly readiness: {
+    of(vm: Vm): Readiness | null;
+    onChange(listener: (vm: Vm) => void): () => void;
+  };
   /** Milliseconds since 1970 (UTC). */
   readonly now: () => number;
 }
@@ -16,7 +23,10 @@ export interface Watched {
 const AWAY_MS = 60_000;
 
 /** Sends notices until the returned function is called. */
-export function watch({ operations, connection, now }: Watched, send: (notice: Notice) => void): () => void {
+export function watch(
+  { operations, connection, readiness, now }: Watched,
+  send: (notice: Notice) => void,
+): () => void {
   const endings = [
     operations.onEvent((view, event) => {
       if (event.type === "finished" && isTold(view)) send(noticeOfOperation(view));
@@ -25,6 +35,7 @@ export function watch({ operations, connection, now }: Watched, send: (notice: N
       }
     }),
     watchConnection(connection, now, send),
+    watchNodes(readiness, now, send),
   ];
   return () => {
     for (const end of endings) end();
@@ -34,6 +45,23 @@ export function watch({ operations, connection, now }: Watched, send: (notice: N
 /** Starting and stopping single VMs is nothing to be called for. */
 function isTold({ kind, status }: OperationView): boolean {
   return (kind !== "act" && kind !== "change") || status !== "done";
+}
+
+/** Tells once of each node that no longer answers. */
+function watchNodes(
+  readiness: Watched["readiness"],
+  now: () => number,
+  send: (notice: Notice) => void,
+): () => void {
+  const lost = new Set<number>();
+  return readiness.onChange((vm) => {
+    const { state, address } = readiness.of(vm) ?? { state: "unknown", address: null };
+    if (state !== "lost") return void lost.delete(vm.id);
+    if (lost.has(vm.id)) return;
+    lost.add(vm.id);
+    const at = address === null ? "" : ` at ${address}`;
+    send(noticeOfNode(vm.name, `It no longer answers${at}, and still runs. Look at its console.`, now()));
+  });
 }
 
 function watchConnection(

@@ -205,8 +205,8 @@ function notifications({ webhook }: Settings, manager: VMManager, logger: Logger
     // A wait that was cut short is over, too.
     wait: (ms, signal) => sleep(ms, undefined, { signal }).catch(() => {}),
   });
-  const { operations: { store: operations }, connection } = manager;
-  const end = watch({ operations, connection, now }, (notice) => hook.send(notice));
+  const { operations: { store: operations }, connection, readiness } = manager;
+  const end = watch({ operations, connection, readiness, now }, (notice) => hook.send(notice));
   return {
     [Symbol.asyncDispose]: async () => {
       end();

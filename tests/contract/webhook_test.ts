@@ -2,6 +2,10 @@
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { startSimulator } from "../../lib/simulator/simulator.ts";
+import type { Readiness } from "../../lib/first_boot/types.ts";
+import type { Vm } from "../../lib/inventory/inventory.ts";
+import { watch } from "../../lib/notifications/watch.ts";
+import { FOREIGN } from "../unit/plan/plan_samples.ts";
 import { noticeOfOperation, writeNotice } from "../../lib/notifications/notice.ts";
 import { SIGNATURE_HEADER, signatureOf, TIMESTAMP_HEADER, Webhook } from "../../lib/notifications/webhook.ts";
 import { loggerTo, TEST_CONFIG, TEST_TIMES } from "../support/dashboard.ts";
@@ -111,6 +115,31 @@ Deno.test("a receiver that is gone is given up after six tries, and stopping doe
   await repeatedly("it is given up", () => Promise.resolve(said.at(-1)?.includes("not tried again") || null));
   assert.deepEqual(waits, [1_000, 5_000, 30_000, 120_000, 600_000]);
   await webhook[Symbol.asyncDispose]();
+});
+
+Deno.test("a node that no longer answers is told of once, until it has answered again", () => {
+  const told: string[] = [];
+  let change = (_: Vm) => {};
+  let state: Readiness["state"] = "ready";
+  const end = watch({
+    operations: { onEvent: () => () => {} },
+    connection: { onState: () => () => {}, address: "wss://nas.lan" },
+    readiness: {
+      of: () => ({ state, address: "10.0.0.21", by: null, at: null }),
+      onChange: (listener) => {
+        change = listener;
+        return () => {};
+      },
+    },
+    now: () => 0,
+  }, ({ title, message }) => told.push(`${title}: ${message}`));
+  for (const next of ["ready", "lost", "lost", "ready", "lost"] as const) {
+    state = next;
+    change({ ...FOREIGN, id: 7, name: "worker07" });
+  }
+  end();
+  assert.equal(told.length, 2);
+  assert.match(told[0] ?? "", /^worker07 does not answer: It no longer answers at 10\.0\.0\.21/);
 });
 
 Deno.test("each format says what its receiver reads, also with hostile names", () => {
