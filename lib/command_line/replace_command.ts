@@ -58,7 +58,7 @@ export async function replaceVms(
   signal: AbortSignal,
 ): Promise<Success> {
   const { type, yes } = command;
-  const { count, ready } = vmTypeOf(request.configuration, type);
+  const { count } = vmTypeOf(request.configuration, type);
   const base = { ...request, waitReady: true };
   const present = await manager.operations.planCreation(base);
   const names = selected(present, command);
@@ -66,8 +66,12 @@ export async function replaceVms(
   terminal.notify(describePlan(plan));
   expectReplaceable(plan, names);
   expectMajority(plan, command, { count, quorum: isQuorum(request, type), names });
-  if (ready === undefined) {
-    terminal.notify(`${type} has no ready, so the next VM is replaced as soon as the one before has started`);
+  if (
+    plan.vms.some(({ name, replacement }) => names.includes(name) && !replacement?.steps.includes("ready"))
+  ) {
+    terminal.notify(
+      "Nobody waits for VMs without ready: the next one is replaced as soon as they have started",
+    );
   }
   const phrase = `destroy ${formatCount(names.length, "vm")}`;
   if (!yes && !await confirm({ phrase, command: "replace" }, terminal)) {
