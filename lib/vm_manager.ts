@@ -11,10 +11,6 @@ import { Acquirer } from "./images/acquiring/acquirer.ts";
 import { SeedRemover } from "./first_boot/iso/seed_remover.ts";
 import type { SeedServer } from "./first_boot/serving/served_seed.ts";
 import { NO_SEED_FILES } from "./first_boot/planning/seeds_read.ts";
-import { isUnreachable } from "./first_boot/planning/seed_way.ts";
-import { SeedKeeper } from "./first_boot/serving/seed_keeper.ts";
-import { serveAgain } from "./first_boot/serving/served_again.ts";
-import { seedServerOn } from "./first_boot/serving/seed_server.ts";
 import { HeaderChecks } from "./images/acquiring/header_checks.ts";
 import { LOCAL_DISK } from "./images/acquiring/local_disk.ts";
 import { openUrl } from "./images/source/open_url.ts";
@@ -29,6 +25,7 @@ import { logOperations, measureManager } from "./observability/telemetry.ts";
 import { probePort } from "./first_boot/readiness/probe_port.ts";
 import { guestsOf } from "./operations/guests.ts";
 import { NodeReadiness } from "./operations/node_readiness.ts";
+import { type KeptSeeds, keptSeeds, type KeptSeedsOptions } from "./first_boot/serving/kept_seeds.ts";
 import { Operations } from "./operations/operations.ts";
 import { Planner } from "./operations/planner.ts";
 import type { RunResult } from "./operations/summary.ts";
@@ -73,11 +70,8 @@ export class VMManager implements AsyncDisposable {
   readonly audit: AuditLog;
   /** The templates of VMs and devices, without the overrides of VM types. */
   readonly templates: TemplateManager;
-  /** Serves guests their seeds; null when seeds come by disk only. */
-  readonly seeds: SeedServer | null;
-  readonly #seedKeeper: SeedKeeper | null;
+  readonly #seeds: KeptSeeds | null;
   readonly #seedRemover: SeedRemover;
-  readonly #serveAgain: () => Promise<void>;
   /** Which VMs answer. */
   readonly readiness: NodeReadiness;
   readonly #session: Session;
@@ -125,37 +119,12 @@ export class VMManager implements AsyncDisposable {
     this.inventory = new NasInventory(session, { live, load: new HostLoad(session, logger) }, patience);
     this.inventory.follow(store);
     const { disk = LOCAL_DISK, paths } = options;
-    this.seeds = paths === undefined || options.readOnly === true
+    const { seedFiles = NO_SEED_FILES, simulated = false } = options;
+    const compare: KeptSeedsOptions["compare"] = (...of) => this.#planner.comparison(...of);
+    this.#seeds = paths === undefined || options.readOnly === true
       ? null
-      : seedServerOn(paths, { logger, now: store.now });
-    const { seeds: server } = this;
-    const { seedFiles = NO_SEED_FILES } = options;
-    const simulated = options.simulated ?? false;
-    const isReachable = server !== null && (simulated || !isUnreachable(server.host));
-    const seedKeeper = server === null
-      ? null
-      : new SeedKeeper({ server, isReachable, caller: session, logger });
-    if (seedKeeper !== null) {
-      store.onEvent((view, event) => seedKeeper.follow(view, event));
-      session.onState(({ kind }) => {
-        if (kind === "live") {
-          runDetached(seedKeeper.forgetLate(), "taking the addresses of seeds from VMs", logger);
-        }
-      });
-    }
-    this.#seedKeeper = seedKeeper;
-    this.#serveAgain = async () => {
-      if (seedKeeper === null) return;
-      await serveAgain({
-        keeper: seedKeeper,
-        caller: session,
-        files: seedFiles,
-        views: () => store.list(),
-        compare: (configuration, type, vm) => this.#planner.comparison(configuration, type, vm),
-        logger,
-        now: store.now,
-      });
-    };
+      : keptSeeds({ paths, session, store, files: seedFiles, simulated, compare, logger });
+    const seedKeeper = this.#seeds?.keeper ?? null;
     const headers = new HeaderChecks(session, disk);
     const acquirer = new Acquirer({
       session,
@@ -298,8 +267,13 @@ export class VMManager implements AsyncDisposable {
    *
    * @throws {TrueNASError} when the VMs cannot be read.
    */
-  serveSeedsAgain(): Promise<void> {
-    return this.#serveAgain();
+  async serveSeedsAgain(): Promise<void> {
+    await this.#seeds?.serveAgain();
+  }
+
+  /** Serves guests their seeds; null when seeds come by disk only. */
+  get seeds(): SeedServer | null {
+    return this.#seeds?.keeper.server ?? null;
   }
 
   /** Signs out and closes the connection, after operations that create or remove VMs have finished. */
@@ -309,7 +283,7 @@ export class VMManager implements AsyncDisposable {
     this.inventory.live.close();
     this.inventory.load.close();
     await this.#seedRemover.close();
-    await this.#seedKeeper?.close();
+    await this.#seeds?.keeper.close();
     await this.#session.close();
   }
 
