@@ -1,7 +1,7 @@
 /** What the command line does about seeds: only while it runs can guests fetch them. */
 import type { ServedSeed } from "../first_boot/serving/served_seed.ts";
 import type { PlannedSeed, SeedKey } from "../first_boot/types.ts";
-import type { CreationPlan } from "../plan/types.ts";
+import type { CreationPlan, PlannedVm } from "../plan/types.ts";
 import type { VMManager } from "../vm_manager.ts";
 
 /** Prints progress. */
@@ -15,7 +15,7 @@ interface Notices {
  * @throws {ConfigurationError} when SEED_PORT is taken.
  */
 export async function prepareSeeds(manager: VMManager, { vms }: CreationPlan): Promise<void> {
-  if (vms.some(({ seed, steps }) => seed?.way === "url" && steps.includes("seed"))) {
+  if (vms.some((vm) => vm.seed?.way === "url" && getsSeed(vm))) {
     await manager.seeds?.listen();
   }
   await manager.serveSeedsAgain();
@@ -77,8 +77,8 @@ function aborted(signal: AbortSignal): Promise<true> {
 /** One line for each type that gets seeds. */
 export function describeSeeds({ vms }: CreationPlan): readonly string[] {
   const seeds = new Map<string, PlannedSeed>();
-  for (const { type, seed, steps } of vms) {
-    if (seed !== undefined && steps.includes("seed") && !seeds.has(type)) seeds.set(type, seed);
+  for (const vm of vms) {
+    if (vm.seed !== undefined && getsSeed(vm) && !seeds.has(vm.type)) seeds.set(vm.type, vm.seed);
   }
   return [...seeds].map(([type, { kind, way, reason, files, keys }]) => {
     const from = files.length === 0 ? "" : `; files: ${files.join(", ")}`;
@@ -86,6 +86,10 @@ export function describeSeeds({ vms }: CreationPlan): readonly string[] {
     const by = way === "url" ? "by URL" : "by disk";
     return `First configuration (seed) of ${type}: ${kind}, ${by}, because ${reason}${from}${known}`;
   });
+}
+
+function getsSeed({ steps, replacement }: PlannedVm): boolean {
+  return [...steps, ...replacement?.steps ?? []].includes("seed");
 }
 
 /** Enough to recognise it: `ssh-ed25519 …OwVNj+ ops (github:ops)`. */
