@@ -343,4 +343,18 @@ export const PLANTED_ERRORS: readonly PlantedError[] = [
     replace: 'it.address === "" && !all',
     caughtBy: { tests: ["tests/unit/first_boot/addresses_test.ts"], filter: "is not given away" },
   },
+  {
+    name: "a MAC address of digits is a number in a seed",
+    file: "lib/first_boot/rendering/template.ts",
+    find: "if (isNumber || plain.includes",
+    replace: "if (isNumber || !plain.includes",
+    caughtBy: { tests: ["tests/unit/first_boot/template_test.ts"], filter: "variables are replaced" },
+  },
+  {
+    name: "a mistake in a file of a seed is told with what the file says",
+    file: "lib/first_boot/rendering/places.ts",
+    find: "slice(0, 1).map(({ code, pos }) => ({\n    message: `",
+    replace: "slice(0, 1).map(({ code, pos, message }) => ({\n    message: `${message} ",
+    caughtBy: { tests: ["tests/unit/first_boot/template_test.ts"], filter: "never repeats the text" },
+  },
 ];
