@@ -78,7 +78,25 @@ export type {
   SeedToServe,
   ServedSeed,
 } from "./first_boot/serving/served_seed.ts";
-export type { GuestSign } from "./first_boot/types.ts";
+export type {
+  AddressSection,
+  GuestSign,
+  PlannedAddress,
+  PlannedReady,
+  PlannedSeed,
+  Readiness,
+  ReadyOtherwise,
+  ReadySection,
+  ReadyWhen,
+  SeedKey,
+  SeedKind,
+  SeedSection,
+  SeedWay,
+} from "./first_boot/types.ts";
+export type { SeedFiles } from "./first_boot/rendering/seed.ts";
+export type { PortAnswer, ProbedPort, ProbePort } from "./first_boot/readiness/probe_port.ts";
+export type { GivenAddresses } from "./exports/nodes.ts";
+export type { NodeReadiness, NodeReadinessOptions } from "./operations/node_readiness.ts";
 export type { PathHandler, PathServer, SecretPath } from "./secret_paths/path_server.ts";
 export type { OfferedFile, Offering } from "./images/offering/offering.ts";
 export type { ImageWay, ImageWays, WayChoice } from "./images/acquiring/ways.ts";

@@ -8,6 +8,7 @@ export type SeedKind = "cloud-init" | "talos" | "ignition";
 
 /** The section `seed` of a VM type. Files are named relative to config.yaml, below its folder. */
 export interface SeedSection {
+  /** Which program reads it. */
   readonly kind: SeedKind;
   /** Host name; a template such as `{{ vm.name }}`, which is the default. */
   readonly hostname?: string | undefined;
@@ -51,6 +52,7 @@ export type ReadyOtherwise = "keep" | "roll-back" | "stop";
 
 /** The section `ready` of a VM type. */
 export interface ReadySection {
+  /** What shows that it answers. */
   readonly when: ReadyWhen;
   /** `10m`, the default; `90s`, `1h`. */
   readonly timeout?: string | undefined;
@@ -64,7 +66,9 @@ export interface PlannedAddress {
   readonly address: string;
   /** Bits of the network: 24. */
   readonly prefix: number;
+  /** The router: `10.0.0.1`; null for none. */
   readonly gateway: string | null;
+  /** The DNS servers. */
   readonly dns: readonly string[];
 }
 
@@ -81,13 +85,17 @@ export type SeedWay = "url" | "disk";
 
 /** The seed of a planned VM, without its contents, which can have secrets. */
 export interface PlannedSeed {
+  /** Which program reads it. */
   readonly kind: SeedKind;
+  /** The name that the guest gets. */
   readonly hostname: string;
+  /** How it comes to the guest. */
   readonly way: SeedWay;
   /** Why this way, as a sentence without a period. */
   readonly reason: string;
   /** The files that it is made from. */
   readonly files: readonly string[];
+  /** The public keys that it contains. */
   readonly keys: readonly SeedKey[];
   /** SHA-256 over everything it is made from, so that another content is another plan. */
   readonly digest: string;
@@ -95,8 +103,11 @@ export interface PlannedSeed {
 
 /** How it is found out whether a planned VM answers. */
 export interface PlannedReady {
+  /** What shows that it answers. */
   readonly when: ReadyWhen;
+  /** How long it has, in milliseconds. */
   readonly timeoutMs: number;
+  /** What is done when it does not answer in time. */
   readonly otherwise: ReadyOtherwise;
 }
 
@@ -142,6 +153,7 @@ export type GuestSign =
 
 /** Whether a VM answers, as the list shows it. */
 export interface Readiness {
+  /** `waiting`: it has not answered yet; `lost`: it does not answer any longer. */
   readonly state: "ready" | "waiting" | "lost" | "unknown";
   /** IPv4; null when it is not known. */
   readonly address: string | null;

@@ -16,11 +16,15 @@ import type { OperationStore } from "./record/store.ts";
 
 /** Where it comes from. */
 export interface NodeReadinessOptions {
+  /** The operations, which know what was seen of each VM. */
   readonly store: OperationStore;
+  /** The VMs on the NAS. */
   readonly live: LiveInventory;
+  /** Asks ports of guests. */
   readonly probe: ProbePort;
   /** The address that a guest's agent tells; null where TrueNAS does not ask agents, or while there is no connection. */
   readonly askAgent: () => ((vm: Vm) => Promise<string | null>) | null;
+  /** Where failures are written. */
   readonly logger: Logger;
   /** Milliseconds between two checks of a VM; default a minute. */
   readonly checkMs?: number;

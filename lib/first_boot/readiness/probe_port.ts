@@ -3,7 +3,9 @@ import { reasonOf } from "../../errors/system_errors.ts";
 
 /** A port to ask. */
 export interface ProbedPort {
+  /** IPv4 or IPv6. */
   readonly address: string;
+  /** The TCP port. */
   readonly port: number;
   /** How long to wait for an answer, in milliseconds. */
   readonly timeoutMs: number;

@@ -3,6 +3,7 @@ import type { GuestSign } from "../types.ts";
 
 /** The files of a seed, by the names by which guests ask for them. */
 export interface SeedContents {
+  /** The texts, by name. */
   readonly files: ReadonlyMap<string, string>;
 }
 
@@ -26,7 +27,9 @@ export type SeedEnd = "answered" | "fetched" | "expired" | "closed";
 
 /** A seed that is served, or was. */
 export interface ServedSeed {
+  /** The VM's uuid. */
   readonly vm: string;
+  /** The VM's name. */
   readonly name: string;
   /** Whether the guest fetches its files here; else it only phones home. */
   readonly hasFiles: boolean;
