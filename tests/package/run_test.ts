@@ -87,10 +87,9 @@ Deno.test("The .run file serves its page and creates VMs without network, and it
 
 Deno.test("The program has the same bytes in each build", () =>
   withPublicFolder(async (folder) => {
-    const sources = await readSources();
-    for (const name of ["one", "two/deeper"]) {
-      await Deno.mkdir(`${folder}/${name}`, { recursive: true });
-      await bundleProgram(sources, `${folder}/${name}`);
-    }
-    await succeed("diff", "--recursive", `${folder}/one`, `${folder}/two/deeper`);
+    // What was built before, in another folder.
+    await succeed("dpkg-deb", "--extract", built("deb"), `${folder}/before`);
+    await bundleProgram(await readSources(), `${folder}/again`);
+    const before = `${folder}/before/usr/lib/truenas-vm-manager/program`;
+    await succeed("diff", "--recursive", before, `${folder}/again`);
   }));
