@@ -95,6 +95,8 @@ export interface Options {
     /** TrueNAS's state: `RUNNING`. */
     readonly state: string | undefined;
     readonly columns: readonly ListColumn[];
+    /** Only VMs of these types; empty: of any. */
+    readonly types: readonly string[];
   };
   /** The arguments after the command. */
   readonly types: readonly string[];
@@ -280,7 +282,11 @@ function optionsOf(values: Values, words: readonly string[]): Options {
       planned: values.planned ?? false,
     },
     inventory: { list: values.list ?? false, host: values.host },
-    list: { state: values.state?.toUpperCase(), columns: columnsOf(values.columns) },
+    list: {
+      state: values.state?.toUpperCase(),
+      columns: columnsOf(values.columns),
+      types: values.type ?? [],
+    },
     types: words,
   };
 }

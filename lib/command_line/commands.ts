@@ -152,6 +152,7 @@ export const OPTIONS = {
   },
   list: { flags: "--list", help: "inventory: print all hosts, as Ansible asks for them" },
   host: { flags: "--host <NAME>", help: "inventory: print the variables of one host" },
+  type: { flags: "--type <TYPE>", help: "list: only VMs of this type; can be repeated", repeatable: true },
   state: {
     flags: "--state <STATE>",
     help: "list: only VMs in this state, such as RUNNING",
@@ -217,9 +218,8 @@ export const COMMANDS = {
   },
   list: {
     help: "list the VMs on the NAS",
-    words: "[TYPE...]",
-    options: ["state", "columns"],
-    examples: ["list", "list worker --state RUNNING --columns name,ip", "list --json"],
+    options: ["type", "state", "columns"],
+    examples: ["list", "list --type worker --state RUNNING --columns name,ip", "list --json"],
   },
   plan: {
     help: "show what create would do; changes nothing",

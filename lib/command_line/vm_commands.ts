@@ -73,7 +73,7 @@ const CELLS = {
 export async function listVms(
   manager: VMManager,
   configuration: Configuration | null,
-  { list: { state, columns }, types }: Pick<Options, "list" | "types">,
+  { list: { state, columns, types } }: Pick<Options, "list">,
   terminal: Terminal,
 ): Promise<Success> {
   const all = columns.includes("ip") ? await addressedVms(manager) : await manager.list();

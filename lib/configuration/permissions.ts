@@ -184,7 +184,12 @@ export function describePermissions({ net, read, write, sys, run }: Permissions)
 }
 
 function isBelow(path: string, folders: readonly string[]): boolean {
-  return folders.some((folder) => path.startsWith(`${folder}/`));
+  return folders.some((folder) => plain(path).startsWith(`${plain(folder)}/`));
+}
+
+/** `./state` and `state` are one folder. */
+function plain(path: string): string {
+  return path.replace(/^\.\//, "");
 }
 
 /** Names that differ in a number that follows the one before: `nas.lan:5900-7999`, `unix:/tmp/nas0-15.sock`. */

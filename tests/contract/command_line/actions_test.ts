@@ -58,8 +58,8 @@ Deno.test("list prints the chosen columns of the chosen VMs, and inventory what 
   withCommandLine(async ({ run }) => {
     const [running, typed, none, inventory, host] = await Promise.all([
       run("list", "--state", "running", "--columns", "name,type,id"),
-      run("list", "homeassistant", "--json"),
-      run("list", "nosuch"),
+      run("list", "--type", "homeassistant", "--json"),
+      run("list", "--type", "nosuch"),
       run("inventory", "--list"),
       run("inventory", "--host", "workerold"),
     ]);
