@@ -9,6 +9,7 @@ import { passesByItself } from "./errors/outage.ts";
 import type { NasIdentity, Vm } from "./inventory/inventory.ts";
 import { Acquirer } from "./images/acquiring/acquirer.ts";
 import { SeedRemover } from "./first_boot/iso/seed_remover.ts";
+import { maySimulateGuests } from "./first_boot/planning/seed_way.ts";
 import type { SeedServer } from "./first_boot/serving/served_seed.ts";
 import { NO_SEED_FILES } from "./first_boot/planning/seeds_read.ts";
 import { HeaderChecks } from "./images/acquiring/header_checks.ts";
@@ -119,7 +120,8 @@ export class VMManager implements AsyncDisposable {
     this.inventory = new NasInventory(session, { live, load: new HostLoad(session, logger) }, patience);
     this.inventory.follow(store);
     const { disk = LOCAL_DISK, paths } = options;
-    const { seedFiles = NO_SEED_FILES, simulated = false } = options;
+    const { seedFiles = NO_SEED_FILES } = options;
+    const simulated = options.simulated === true || maySimulateGuests(sessionOptions.address);
     const compare: KeptSeedsOptions["compare"] = (...of) => this.#planner.comparison(...of);
     this.#seeds = paths === undefined || options.readOnly === true
       ? null

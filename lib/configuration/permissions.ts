@@ -158,7 +158,8 @@ function permissionsOfCommand(
     ],
     read: [...new Set([...files.filter((path) => typeof path === "string"), ...written])],
     write: written,
-    env: needs.configuration ? [...YAML_ENVIRONMENT] : [],
+    // The guests of a simulated NAS read their user data.
+    env: needs.configuration || needs.nas === "simulated" ? [...YAML_ENVIRONMENT] : [],
     // Images wait for the NAS on the disk of the journal.
     sys: seed === null ? false : ["statfs"],
     ...DENIED,

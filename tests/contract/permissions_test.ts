@@ -150,6 +150,19 @@ Deno.test("set-up can connect anywhere, because the address is not known yet, an
   assert.deepEqual(read, ["config.yaml", "./state", "/tmp/nas0.sock"]);
 });
 
+Deno.test("commands whose configuration or simulated guests are read as YAML may read what the parser looks at", () => {
+  const envOf = (command: "simulate" | "demo" | "create" | "inventory") => {
+    const call = readArguments([command]);
+    assert.ok(call.command !== "help");
+    const none = { settings: null, configTarget: null, tunnelSockets: [], innerPort: 0 };
+    return permissionsOf({ command, options: call.options, configFile: "config.yaml", ...none }).env;
+  };
+  for (const command of ["simulate", "demo", "create"] as const) {
+    assert.deepEqual(envOf(command), ["LOG_STREAM", "LOG_TOKENS"], command);
+  }
+  assert.deepEqual(envOf("inventory"), []);
+});
+
 Deno.test("the worker is refused everything else, from its first instruction (fault 9, fault 19)", async () => {
   for (const flags of [START_FLAGS, ["-A", "--no-prompt"]]) {
     await withFolder(TEST_CONFIG, async (folder) => {

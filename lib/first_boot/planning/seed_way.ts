@@ -1,5 +1,6 @@
 /** How a seed comes to its guest. Pure. */
 import { isWithin } from "../../configuration/environment/ip_addresses.ts";
+import type { NasAddress } from "../../configuration/environment/nas_address.ts";
 import type { PlannedDevice } from "../../plan/types.ts";
 import type { SeedKind, SeedWay } from "../types.ts";
 import type { SeedHost } from "./seeds_read.ts";
@@ -29,6 +30,11 @@ export function seedWay(
   if (host === null) return disk("SEED_HOST is not set, so guests cannot fetch it from this program");
   if (!simulated && isUnreachable(host)) return disk(`SEED_HOST is ${host}, which guests cannot reach`);
   return { way: "url", reason: `guests can fetch it from this program at ${host}` };
+}
+
+/** Whether the guests of a NAS may be simulated ones of this machine: `simulate` serves its NAS at a loopback address. */
+export function maySimulateGuests({ kind, host }: NasAddress): boolean {
+  return kind !== "unix" && isUnreachable(host);
 }
 
 /** Addresses by which every machine means itself. */

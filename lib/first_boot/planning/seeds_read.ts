@@ -10,7 +10,7 @@ import type { SeedFiles, SeedTexts } from "../rendering/seed.ts";
 export interface SeedHost {
   /** SEED_HOST; null when it is not set. */
   readonly host: string | null;
-  /** Whether the guests are simulated by this program, which reach it at any address. */
+  /** Whether the guests are simulated, or may be, so that they reach this program at any address. */
   readonly simulated: boolean;
 }
 

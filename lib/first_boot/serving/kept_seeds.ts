@@ -16,7 +16,7 @@ export interface KeptSeedsOptions {
   readonly session: Session;
   readonly store: OperationStore;
   readonly files: SeedFiles;
-  /** Whether the guests are simulated by this program. */
+  /** Whether the guests are simulated, or may be. */
   readonly simulated: boolean;
   readonly compare: ServingAgain["compare"];
   readonly logger: Logger;

@@ -1,4 +1,5 @@
 /** Rules about how it is known that VMs answer. */
+import { isUnreachable } from "../../first_boot/planning/seed_way.ts";
 import { portOf } from "../../first_boot/readiness/planned_ready.ts";
 import type { Finding, PlannedVm } from "../types.ts";
 import { type Context, error, firstOfEachType, type Rule } from "./rule.ts";
@@ -20,14 +21,15 @@ function problemOf({ ready, seed, devices, type }: PlannedVm, context: Context):
   const { input: { seeds, rules }, inventory: { nas } } = context;
   const when = ready?.when ?? "none";
   const release = nas.release ?? "this release";
-  const canPhone = seed?.kind === "cloud-init" && (seeds?.host ?? null) !== null;
+  const noHome = reasonAgainstPhoning(seeds);
+  const canPhone = seed?.kind === "cloud-init" && noHome === null;
   if (when === "phone-home" && seed?.kind !== "cloud-init") {
     return `${type} has no first configuration (seed) of kind cloud-init, so its VMs cannot report that they are ready; ` +
       `add one, or choose another sign such as ready: "tcp:22"`;
   }
   if (when === "phone-home" && !canPhone) {
-    return `SEED_HOST is not set, so the VMs of ${type} cannot report here that they are ready; set it, or choose ` +
-      `another sign such as ready: "tcp:22"`;
+    return `${noHome}, so the VMs of ${type} cannot report here that they are ready; set it to an address of this ` +
+      `machine that they reach, or choose another sign such as ready: "tcp:22"`;
   }
   if (when === "agent" && !rules.guestIps) {
     return `TrueNAS ${release} does not ask guest agents, which came with 27.0; choose another sign such as ` +
@@ -39,4 +41,13 @@ function problemOf({ ready, seed, devices, type }: PlannedVm, context: Context):
     ? null
     : `Nothing tells the addresses of ${type}, so no port can be asked; give them static addresses, or a first ` +
       `configuration (seed) that they fetch from this program`;
+}
+
+/** Why no guest can reach this program; null when it can. */
+function reasonAgainstPhoning(seeds: Context["input"]["seeds"]): string | null {
+  const host = seeds?.host ?? null;
+  if (host === null) return "SEED_HOST is not set";
+  return seeds?.simulated === true || !isUnreachable(host)
+    ? null
+    : `SEED_HOST is ${host}, which guests cannot reach`;
 }

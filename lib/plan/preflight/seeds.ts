@@ -3,14 +3,20 @@ import { vmTypeOf } from "../../configuration/configuration.ts";
 import { ConfigurationError } from "../../errors/errors.ts";
 import { seedArgumentProblem } from "../../first_boot/command_line_args.ts";
 import { seedFacts } from "../../first_boot/planning/seed_facts.ts";
-import { seedUrlChars } from "../../first_boot/planning/seed_way.ts";
+import { isUnreachable, seedUrlChars } from "../../first_boot/planning/seed_way.ts";
 import { renderSeed } from "../../first_boot/rendering/render_seed.ts";
 import type { Finding, PlannedVm } from "../types.ts";
 import { hasRole } from "../../truenas/roles.ts";
 import { type Context, error, firstOfEachType, type Rule, warning } from "./rule.ts";
 
 /** The rules about VMs that get a seed. */
-export const SEED_RULES: readonly Rule[] = [checkContents, checkHostNames, checkDisks, checkArguments];
+export const SEED_RULES: readonly Rule[] = [
+  checkContents,
+  checkHostNames,
+  checkDisks,
+  checkArguments,
+  checkHost,
+];
 
 function seededOf({ active }: Context): readonly PlannedVm[] {
   return active.filter(({ seed, steps }) => seed !== undefined && steps.includes("seed"));
@@ -46,6 +52,19 @@ function contentsProblem({ input: { configuration, seeds } }: Context, vm: Plann
     if (problem instanceof ConfigurationError) return problem.message;
     throw problem;
   }
+}
+
+/** A NAS at a loopback address may be simulated, with guests on this machine; those of a real one would look at themselves. */
+function checkHost(context: Context): Finding[] {
+  const { input: { seeds }, inventory: { nas } } = context;
+  const host = seeds?.host ?? null;
+  const [first] = seededOf(context);
+  if (host === null || first === undefined || nas.simulated || !isUnreachable(host)) return [];
+  if (seeds?.simulated !== true) return [];
+  const message =
+    `SEED_HOST is ${host}, which only guests of a simulated NAS on this machine reach; for a real one, ` +
+    "set it to an address of this machine in the guests' network";
+  return [warning(fieldOf(first), message)];
 }
 
 /** Clusters take two nodes of one name for the same node. */

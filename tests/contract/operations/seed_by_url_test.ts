@@ -2,6 +2,8 @@
  * Protects first configurations by URL: a created VM tells its guest where its seed is before it starts, the guest fetches it and
  * phones home, and afterwards the VM has the arguments of its template again. The guest is this test.
  */
+import { parseNasAddress } from "../../../lib/configuration/environment/nas_address.ts";
+import { maySimulateGuests, seedWay } from "../../../lib/first_boot/planning/seed_way.ts";
 import assert from "node:assert/strict";
 import type { FlatConfiguration } from "../../../lib/configuration/flat_configuration.ts";
 import { seedArgumentOf } from "../../../lib/first_boot/command_line_args.ts";
@@ -245,12 +247,29 @@ Deno.test("a seed that guests cannot fetch comes on a CD-ROM, and the plan says 
     }, options);
     return text;
   };
-  assert.match(
-    await reasonOf({ simulated: false }),
-    /^SEED_HOST is 127\.0\.0\.1, which guests cannot reach$/,
-  );
   const nowhere = { paths: undefined } as unknown as Partial<VMManagerOptions>;
   assert.match(await reasonOf(nowhere), /^SEED_HOST is not set/);
+  const loopback = { host: "127.0.0.1", simulated: false };
+  const { way, reason } = seedWay({ kind: "cloud-init" }, loopback, []);
+  assert.deepEqual([way, reason], ["disk", "SEED_HOST is 127.0.0.1, which guests cannot reach"]);
+});
+
+Deno.test("only a NAS that may be simulated has guests at a loopback address, and the plan warns of a real one", async () => {
+  const nas = (text: string) => {
+    const parsed = parseNasAddress(text);
+    return parsed.ok ? parsed.address : assert.fail(text);
+  };
+  assert.equal(maySimulateGuests(nas("ws://127.0.0.1:6000")), true);
+  for (const text of ["nas.lan", "wss://192.0.2.5", "unix:/run/middleware/middlewared.sock"]) {
+    assert.equal(maySimulateGuests(nas(text)), false, text);
+  }
+  await withGuests(async ({ manager }) => {
+    const plan = await manager.planCreation({ configuration: seeded(1), types: TYPES });
+    assert.equal(planned(plan, "worker01").seed?.way, "url");
+    const [warned, ...others] = plan.findings;
+    assert.deepEqual([warned?.severity, warned?.field, others], ["warning", "worker.seed", []]);
+    assert.match(warned?.message ?? "", /only guests of a simulated NAS on this machine reach/);
+  }, { simulated: false });
 });
 
 Deno.test("a VM that was rolled back or destroyed no longer has its seed served", async () => {
