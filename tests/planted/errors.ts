@@ -28,8 +28,8 @@ export const PLANTED_ERRORS: readonly PlantedError[] = [
   {
     name: "the worker may run programs",
     file: "lib/configuration/permissions.ts",
-    find: "{ run: false, ffi",
-    replace: "{ run: true as false, ffi",
+    find: "[SHELL] : false,",
+    replace: '[SHELL] : ["true"],',
     caughtBy: { tests: ["tests/contract/permissions_test.ts"], filter: "(fault 9" },
   },
   {
