@@ -45,7 +45,9 @@ for (const screen of SCREENS) {
       assert.ok(await page.locator("[data-healed]").count() > 0, "what healed is told");
       assert.match(await page.locator("#operation-log").innerText(), /The NAS answers again after/);
       assert.ok(await page.locator("#waterfall rect.healed").count() > 0, "what healed is drawn");
-      assert.match(await page.locator("#waterfall .c-out").nth(1).innerText(), /Created, healed/);
+      // A VM that had nothing under way when the NAS went had nothing to heal.
+      const outcomes = await page.locator("#waterfall .c-out").allInnerTexts();
+      assert.ok(outcomes.some((it) => it.includes("Created, healed")), outcomes.join(" · "));
     },
     { screen, ignore: /./ },
   );
