@@ -8,7 +8,7 @@ import { formatCount } from "../units.ts";
 import type { VMManager } from "../vm_manager.ts";
 import type { Options } from "./arguments.ts";
 import { UsageError } from "./process.ts";
-import { BY, confirm, progressTo, report, type Success, type Terminal } from "./vm_commands.ts";
+import { BY, confirm, progressTo, report, type Success, type Terminal } from "./terminal.ts";
 
 /** What can be done to VMs by name; suspending, and what ejects an image, is left to the page. */
 export const ACTION_WORDS = ["start", "stop", "restart", "poweroff"] as const;

@@ -1,6 +1,6 @@
 /** The `export` command: writes VMs in other tools' formats to standard output or files. */
 import type { Options } from "./arguments.ts";
-import type { Terminal } from "./vm_commands.ts";
+import type { Terminal } from "./terminal.ts";
 import { TrueNASError } from "../errors/errors.ts";
 import { type ExportFile, remarksOf } from "../exports/exported.ts";
 import { toDynamicInventory } from "../exports/ansible.ts";

@@ -15,16 +15,7 @@ import { formatBytes } from "../units.ts";
 import type { VMManager } from "../vm_manager.ts";
 import type { Options } from "./arguments.ts";
 import { UsageError } from "./process.ts";
-import {
-  BY,
-  confirm,
-  explain,
-  progressTo,
-  report,
-  type Success,
-  table,
-  type Terminal,
-} from "./vm_commands.ts";
+import { BY, confirm, explain, progressTo, report, type Success, table, type Terminal } from "./terminal.ts";
 
 /** What the command does. */
 export type ImagesCommand =

@@ -17,7 +17,8 @@ import type { Options } from "./arguments.ts";
 import { type DrainHook, drainHook, SHELL } from "./drain_hook.ts";
 import { runShell, UsageError } from "./process.ts";
 import { prepareSeeds, untilFetched } from "./seed_wait.ts";
-import { BY, confirm, describePlan, progressTo, report, type Success, type Terminal } from "./vm_commands.ts";
+import { BY, confirm, progressTo, report, type Success, type Terminal } from "./terminal.ts";
+import { describePlan } from "./plan_text.ts";
 
 /** A checked call of `replace`. */
 export interface ReplaceCommand {

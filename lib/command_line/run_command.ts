@@ -12,6 +12,7 @@ import {
 import { actionCommand, actOnVms, asksBeforeActing } from "./action_commands.ts";
 import { asksFirst, changesCheckpoints, checkpointCommand, runCheckpoint } from "./checkpoint_commands.ts";
 import type { Options } from "./arguments.ts";
+import { type Success, type Terminal } from "./terminal.ts";
 import {
   create,
   creationRequest,
@@ -20,8 +21,6 @@ import {
   listVms,
   type PlanOutcome,
   showPlan,
-  type Success,
-  type Terminal,
 } from "./vm_commands.ts";
 import type { ParsedConfiguration } from "../configuration/configuration.ts";
 import type { Settings } from "../configuration/environment/settings.ts";

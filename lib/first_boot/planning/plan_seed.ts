@@ -70,7 +70,7 @@ function plannedSeed(vm: PlannedVm, section: SeedSection, count: number, seeds: 
   };
 }
 
-/** What is wrong with a host name is told by the rules. */
+/** A host name that is wrong is reported by the rules, which read this plan. */
 function hostnameOf(vm: PlannedVm, section: SeedSection, count: number): string {
   try {
     return seedHostname(section, hostNameFacts(vm, count));
