@@ -1,6 +1,6 @@
 /** The process: its output, its exit codes and facts about it. */
 import { ConfigurationError, remedyOf, TrueNASError } from "../errors/errors.ts";
-import { printable } from "./printable.ts";
+import { printable } from "./terminal/printable.ts";
 import { describeSystemError, reasonOf, systemErrorCode } from "../errors/system_errors.ts";
 
 /** Exit codes, as documented in the README. `differs` is used by `plan --detailed-exitcode` only. */

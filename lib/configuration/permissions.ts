@@ -5,7 +5,7 @@ import type { Settings } from "./environment/settings.ts";
 import type { LocalImages } from "./local_images.ts";
 import { normalAddress } from "./environment/ip_addresses.ts";
 import { parseNasAddress } from "./environment/nas_address.ts";
-import { drainHook, SHELL } from "../command_line/drain_hook.ts";
+import { drainHook, SHELL } from "../command_line/commands/drain_hook.ts";
 import { DISPLAY_PORTS, displayHosts } from "../consoles/display_target.ts";
 
 /** No command runs programs, or loads native libraries or remote code. */

@@ -2,7 +2,7 @@
 import { toAnsible } from "./ansible.ts";
 import { csv } from "./csv.ts";
 import type { Exported } from "./exported.ts";
-import { escapeControls } from "../command_line/printable.ts";
+import { escapeControls } from "../command_line/terminal/printable.ts";
 import type { ExportName, TalosVersion } from "./names.ts";
 import type { ClusterNode } from "./nodes.ts";
 import { toDnsmasq, toIsc, toKea } from "./reservations.ts";

@@ -1,6 +1,6 @@
 /** The log: one line per event on standard error. Nothing else in the library writes there. */
 import { LOG_LEVELS, type LogLevel } from "./log_levels.ts";
-import { escapeControls } from "../command_line/printable.ts";
+import { escapeControls } from "../command_line/terminal/printable.ts";
 import { writeLogLine } from "../command_line/process.ts";
 
 export type { LogLevel } from "./log_levels.ts";

@@ -60,7 +60,7 @@ async function run(launch: Launch): Promise<number> {
     return await simulate(options, signal);
   }
   if (command === "validate") {
-    const { validate } = await import("../../lib/command_line/run_command.ts");
+    const { validate } = await import("../../lib/command_line/commands/run_command.ts");
     return await validate({ configFile, options, problems });
   }
   if (settings === null) throw new UsageError(`${command} requires settings`);
@@ -73,7 +73,7 @@ async function run(launch: Launch): Promise<number> {
     const { serve } = await import("./serve.ts");
     return await serve({ ...launch, ...TURN, settings, openUrl, fetchText, probePort, signal });
   }
-  const { runCommand } = await import("../../lib/command_line/run_command.ts");
+  const { runCommand } = await import("../../lib/command_line/commands/run_command.ts");
   return await runCommand({
     command,
     options,

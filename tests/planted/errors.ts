@@ -135,7 +135,7 @@ export const PLANTED_ERRORS: readonly PlantedError[] = [
   },
   {
     name: "destroy --vm also destroys the configuration's types",
-    file: "lib/command_line/run_command.ts",
+    file: "lib/command_line/commands/run_command.ts",
     find: "prefixes: prefixes ?? [], names",
     replace: 'prefixes: prefixes ?? ["controlplane", "worker"], names',
     caughtBy: { tests: ["tests/contract/command_line/command_line_test.ts"], filter: "(fault 1)" },

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { readArguments } from "../../../lib/command_line/arguments.ts";
-import { type ReplaceCommand, replaceVms } from "../../../lib/command_line/replace_command.ts";
+import { type ReplaceCommand, replaceVms } from "../../../lib/command_line/commands/replace_command.ts";
 import { parseConfigurationFile } from "../../../lib/configuration/configuration_file.ts";
 import { fromFlat } from "../../../lib/configuration/flat_configuration.ts";
 import { permissionsOf } from "../../../lib/configuration/permissions.ts";

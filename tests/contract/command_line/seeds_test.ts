@@ -1,6 +1,6 @@
 /** Protects `create` on the command line: it stays until guests have fetched their seeds, for nobody serves them afterwards. */
 import assert from "node:assert/strict";
-import { create } from "../../../lib/command_line/vm_commands.ts";
+import { create } from "../../../lib/command_line/commands/vm_commands.ts";
 import { ConfigurationError } from "../../../lib/errors/errors.ts";
 import { fromFlat } from "../../../lib/configuration/flat_configuration.ts";
 import { seedArgumentOf } from "../../../lib/first_boot/command_line_args.ts";

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { EXPORT_FORMATS } from "../../../lib/exports/formats.ts";
-import { presentNodes } from "../../../lib/command_line/export_command.ts";
+import { presentNodes } from "../../../lib/command_line/commands/export_command.ts";
 import { startSimulator } from "../../../lib/simulator/simulator.ts";
 import { VMManager } from "../../../lib/vm_manager.ts";
 import { TEST_TIMES } from "../../support/dashboard.ts";

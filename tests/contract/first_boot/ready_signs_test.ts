@@ -3,7 +3,7 @@
  * --wait-ready` on the command line, and plans that say when no sign can ever come.
  */
 import assert from "node:assert/strict";
-import { create } from "../../../lib/command_line/vm_commands.ts";
+import { create } from "../../../lib/command_line/commands/vm_commands.ts";
 import type { VmTypeSection } from "../../../lib/configuration/sections.ts";
 import { fromFlat } from "../../../lib/configuration/flat_configuration.ts";
 import { seedArgumentOf } from "../../../lib/first_boot/command_line_args.ts";

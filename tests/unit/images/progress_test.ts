@@ -1,7 +1,7 @@
 /** Protects the progress of a transfer: soon after the first bytes, then each second, and in tenths on the command line. */
 import assert from "node:assert/strict";
 import { type AcquireWork, reportProgress } from "../../../lib/images/acquiring/transfer.ts";
-import { progressTo } from "../../../lib/command_line/terminal.ts";
+import { progressTo } from "../../../lib/command_line/terminal/terminal.ts";
 import type { OperationEvent } from "../../../lib/operations/types.ts";
 
 const MIB = 1024 ** 2;

@@ -1,10 +1,10 @@
 /** What `create` does about VMs that exist and differ, according to its options. */
-import { ConfigurationError } from "../errors/errors.ts";
-import { NOTHING_CHANGED, type Reconciling } from "../plan/changes.ts";
-import { selectionProblems } from "../plan/reconciling.ts";
-import type { CreationPlan, PlannedVm } from "../plan/types.ts";
-import { formatCount } from "../units.ts";
-import type { Options } from "./arguments.ts";
+import { ConfigurationError } from "../../errors/errors.ts";
+import { NOTHING_CHANGED, type Reconciling } from "../../plan/changes.ts";
+import { selectionProblems } from "../../plan/reconciling.ts";
+import type { CreationPlan, PlannedVm } from "../../plan/types.ts";
+import { formatCount } from "../../units.ts";
+import type { Options } from "../arguments.ts";
 
 /** The options that select. */
 export type Selecting = Pick<Options, "yes" | "atNextStart" | "restart" | "replace">;

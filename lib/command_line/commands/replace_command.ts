@@ -2,22 +2,22 @@
  * The command replace: makes the VMs of a type anew, one after another or a few at a time, each once those before it answer. It
  * stops at the first that does not.
  */
-import { vmTypeOf } from "../configuration/configuration.ts";
-import { ConfigurationError } from "../errors/errors.ts";
-import { reasonOf } from "../errors/system_errors.ts";
-import { show } from "../inputs.ts";
-import { operationJson } from "../inventory/json.ts";
-import type { RunResult } from "../operations/summary.ts";
-import { NOTHING_CHANGED } from "../plan/changes.ts";
-import type { CreationRequest } from "../plan/creation_input.ts";
-import type { CreationPlan, PlannedVm } from "../plan/types.ts";
-import { formatCount } from "../units.ts";
-import type { VMManager } from "../vm_manager.ts";
-import type { Options } from "./arguments.ts";
+import { vmTypeOf } from "../../configuration/configuration.ts";
+import { ConfigurationError } from "../../errors/errors.ts";
+import { reasonOf } from "../../errors/system_errors.ts";
+import { show } from "../../inputs.ts";
+import { operationJson } from "../../inventory/json.ts";
+import type { RunResult } from "../../operations/summary.ts";
+import { NOTHING_CHANGED } from "../../plan/changes.ts";
+import type { CreationRequest } from "../../plan/creation_input.ts";
+import type { CreationPlan, PlannedVm } from "../../plan/types.ts";
+import { formatCount } from "../../units.ts";
+import type { VMManager } from "../../vm_manager.ts";
+import type { Options } from "../arguments.ts";
 import { type DrainHook, drainHook, SHELL } from "./drain_hook.ts";
-import { runShell, UsageError } from "./process.ts";
+import { runShell, UsageError } from "../process.ts";
 import { prepareSeeds, untilFetched } from "./seed_wait.ts";
-import { BY, confirm, progressTo, report, type Success, type Terminal } from "./terminal.ts";
+import { BY, confirm, progressTo, report, type Success, type Terminal } from "../terminal/terminal.ts";
 import { describePlan } from "./plan_text.ts";
 
 /** A checked call of `replace`. */

@@ -1,11 +1,11 @@
 /** What all commands say: results to `print`, progress and questions to `notify`. */
-import { ConfigurationError } from "../errors/errors.ts";
-import { describeSign } from "../first_boot/readiness/describe_sign.ts";
-import { operationJson, readyJson } from "../inventory/json.ts";
-import { seenBy } from "../operations/record/readiness_of.ts";
-import type { RunResult } from "../operations/summary.ts";
-import type { Actor, OperationEvent } from "../operations/types.ts";
-import { formatBytes, MIB } from "../units.ts";
+import { ConfigurationError } from "../../errors/errors.ts";
+import { describeSign } from "../../first_boot/readiness/describe_sign.ts";
+import { operationJson, readyJson } from "../../inventory/json.ts";
+import { seenBy } from "../../operations/record/readiness_of.ts";
+import type { RunResult } from "../../operations/summary.ts";
+import type { Actor, OperationEvent } from "../../operations/types.ts";
+import { formatBytes, MIB } from "../../units.ts";
 
 /** Input and output of a command. */
 export interface Terminal {

@@ -1,17 +1,17 @@
 /** How plans read on a terminal. Pure. */
-import { describeOtherwise, describeWhen } from "../first_boot/readiness/planned_ready.ts";
-import type { PlannedImage } from "../images/planned_image.ts";
+import { describeOtherwise, describeWhen } from "../../first_boot/readiness/planned_ready.ts";
+import type { PlannedImage } from "../../images/planned_image.ts";
 import {
   describeAddress,
   describeImages,
   describeReasons,
   describeSurplus,
   describeTotals,
-} from "../plan/description.ts";
-import type { CreationPlan, DestructionPlan, PlannedVm, PlannedZvol } from "../plan/types.ts";
-import { formatBytes, formatCount, formatDuration, formatMib } from "../units.ts";
+} from "../../plan/description.ts";
+import type { CreationPlan, DestructionPlan, PlannedVm, PlannedZvol } from "../../plan/types.ts";
+import { formatBytes, formatCount, formatDuration, formatMib } from "../../units.ts";
 import { describeSeeds } from "./seed_wait.ts";
-import { table } from "./terminal.ts";
+import { table } from "../terminal/terminal.ts";
 
 /** The plan as text. */
 export function describePlan(plan: CreationPlan): string {

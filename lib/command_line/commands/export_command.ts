@@ -1,20 +1,20 @@
 /** The `export` command: writes VMs in other tools' formats to standard output or files. */
-import type { Options } from "./arguments.ts";
-import type { Terminal } from "./terminal.ts";
-import { TrueNASError } from "../errors/errors.ts";
-import { type ExportFile, remarksOf } from "../exports/exported.ts";
-import { toDynamicInventory } from "../exports/ansible.ts";
-import { EXPORT_FORMATS } from "../exports/formats.ts";
-import { EXPORT_NAMES, type ExportName } from "../exports/names.ts";
-import { type ClusterNode, nodeOfPlanned, nodeOfVm } from "../exports/nodes.ts";
-import { givenAddresses } from "../operations/record/given_addresses.ts";
-import { choiceExpected, show } from "../inputs.ts";
-import { isFolder, makeFolder, writeTextFile } from "../configuration/files.ts";
-import { READING_MS } from "../inventory/live_inventory.ts";
-import { UsageError } from "./process.ts";
-import { reasonOf } from "../errors/system_errors.ts";
-import type { CreationRequest } from "../plan/creation_input.ts";
-import type { VMManager } from "../vm_manager.ts";
+import type { Options } from "../arguments.ts";
+import type { Terminal } from "../terminal/terminal.ts";
+import { TrueNASError } from "../../errors/errors.ts";
+import { type ExportFile, remarksOf } from "../../exports/exported.ts";
+import { toDynamicInventory } from "../../exports/ansible.ts";
+import { EXPORT_FORMATS } from "../../exports/formats.ts";
+import { EXPORT_NAMES, type ExportName } from "../../exports/names.ts";
+import { type ClusterNode, nodeOfPlanned, nodeOfVm } from "../../exports/nodes.ts";
+import { givenAddresses } from "../../operations/record/given_addresses.ts";
+import { choiceExpected, show } from "../../inputs.ts";
+import { isFolder, makeFolder, writeTextFile } from "../../configuration/files.ts";
+import { READING_MS } from "../../inventory/live_inventory.ts";
+import { UsageError } from "../process.ts";
+import { reasonOf } from "../../errors/system_errors.ts";
+import type { CreationRequest } from "../../plan/creation_input.ts";
+import type { VMManager } from "../../vm_manager.ts";
 
 /** The checked options of `export`. */
 export interface ExportRequest extends Omit<Options["export"], "format"> {

@@ -1,8 +1,8 @@
 /** What the command line does about seeds: only while it runs can guests fetch them. */
-import type { ServedSeed } from "../first_boot/serving/served_seed.ts";
-import type { PlannedSeed, SeedKey } from "../first_boot/types.ts";
-import type { CreationPlan, PlannedVm } from "../plan/types.ts";
-import type { VMManager } from "../vm_manager.ts";
+import type { ServedSeed } from "../../first_boot/serving/served_seed.ts";
+import type { PlannedSeed, SeedKey } from "../../first_boot/types.ts";
+import type { CreationPlan, PlannedVm } from "../../plan/types.ts";
+import type { VMManager } from "../../vm_manager.ts";
 
 /** Prints progress. */
 interface Notices {

@@ -1,14 +1,14 @@
 /** The command vm: starts, shuts down or restarts VMs that are named. */
-import { ConfigurationError } from "../errors/errors.ts";
-import { show } from "../inputs.ts";
-import type { Vm } from "../inventory/inventory.ts";
-import { VM_ACTIONS, type VmAction } from "../inventory/vm_actions.ts";
-import { toResult } from "../operations/summary.ts";
-import { formatCount } from "../units.ts";
-import type { VMManager } from "../vm_manager.ts";
-import type { Options } from "./arguments.ts";
-import { UsageError } from "./process.ts";
-import { BY, confirm, progressTo, report, type Success, type Terminal } from "./terminal.ts";
+import { ConfigurationError } from "../../errors/errors.ts";
+import { show } from "../../inputs.ts";
+import type { Vm } from "../../inventory/inventory.ts";
+import { VM_ACTIONS, type VmAction } from "../../inventory/vm_actions.ts";
+import { toResult } from "../../operations/summary.ts";
+import { formatCount } from "../../units.ts";
+import type { VMManager } from "../../vm_manager.ts";
+import type { Options } from "../arguments.ts";
+import { UsageError } from "../process.ts";
+import { BY, confirm, progressTo, report, type Success, type Terminal } from "../terminal/terminal.ts";
 
 /** What can be done to VMs by name; suspending, and what ejects an image, is left to the page. */
 export const ACTION_WORDS = ["start", "stop", "restart", "poweroff"] as const;

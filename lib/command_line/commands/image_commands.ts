@@ -1,21 +1,30 @@
 /** The command images: what there is, and adding and removing images. */
-import { shownAddress } from "../images/source/shown_address.ts";
-import type { Configuration } from "../configuration/configuration.ts";
-import { parseConfigurationFile, readConfiguration } from "../configuration/configuration_file.ts";
-import { ConfigurationError } from "../errors/errors.ts";
-import { readFileInParts } from "../configuration/files.ts";
-import { reasonOf } from "../errors/system_errors.ts";
-import { imageDataset } from "../images/planned_image.ts";
-import { imageListJson } from "../images/listing/image_json.ts";
-import { type ListedImage, vmsOf } from "../images/listing/image_list.ts";
-import { type ImageRemovalPlan, someOf } from "../images/removing/plan.ts";
-import { toResult } from "../operations/summary.ts";
-import { show } from "../inputs.ts";
-import { formatBytes } from "../units.ts";
-import type { VMManager } from "../vm_manager.ts";
-import type { Options } from "./arguments.ts";
-import { UsageError } from "./process.ts";
-import { BY, confirm, explain, progressTo, report, type Success, table, type Terminal } from "./terminal.ts";
+import { shownAddress } from "../../images/source/shown_address.ts";
+import type { Configuration } from "../../configuration/configuration.ts";
+import { parseConfigurationFile, readConfiguration } from "../../configuration/configuration_file.ts";
+import { ConfigurationError } from "../../errors/errors.ts";
+import { readFileInParts } from "../../configuration/files.ts";
+import { reasonOf } from "../../errors/system_errors.ts";
+import { imageDataset } from "../../images/planned_image.ts";
+import { imageListJson } from "../../images/listing/image_json.ts";
+import { type ListedImage, vmsOf } from "../../images/listing/image_list.ts";
+import { type ImageRemovalPlan, someOf } from "../../images/removing/plan.ts";
+import { toResult } from "../../operations/summary.ts";
+import { show } from "../../inputs.ts";
+import { formatBytes } from "../../units.ts";
+import type { VMManager } from "../../vm_manager.ts";
+import type { Options } from "../arguments.ts";
+import { UsageError } from "../process.ts";
+import {
+  BY,
+  confirm,
+  explain,
+  progressTo,
+  report,
+  type Success,
+  table,
+  type Terminal,
+} from "../terminal/terminal.ts";
 
 /** What the command does. */
 export type ImagesCommand =

@@ -1,23 +1,32 @@
 /** The command checkpoint: what there is, taking one, rolling back to it, and removing it. */
-import type { Checkpoint } from "../checkpoints/checkpoint.ts";
-import type { Keeping } from "../checkpoints/plan/facts.ts";
+import type { Checkpoint } from "../../checkpoints/checkpoint.ts";
+import type { Keeping } from "../../checkpoints/plan/facts.ts";
 import type {
   CheckpointPlan,
   CheckpointRemovalPlan,
   RollbackPlan,
   VmToCheckpoint,
-} from "../checkpoints/plan/plans.ts";
-import type { Configuration } from "../configuration/configuration.ts";
-import { ConfigurationError, type Problem } from "../errors/errors.ts";
-import { show } from "../inputs.ts";
-import { matchesPrefix } from "../inventory/names.ts";
-import type { StartedOrReplanned } from "../operations/operations.ts";
-import { toResult } from "../operations/summary.ts";
-import { formatBytes, formatCount } from "../units.ts";
-import type { VMManager } from "../vm_manager.ts";
-import type { Options } from "./arguments.ts";
-import { UsageError } from "./process.ts";
-import { BY, confirm, explain, progressTo, report, type Success, table, type Terminal } from "./terminal.ts";
+} from "../../checkpoints/plan/plans.ts";
+import type { Configuration } from "../../configuration/configuration.ts";
+import { ConfigurationError, type Problem } from "../../errors/errors.ts";
+import { show } from "../../inputs.ts";
+import { matchesPrefix } from "../../inventory/names.ts";
+import type { StartedOrReplanned } from "../../operations/operations.ts";
+import { toResult } from "../../operations/summary.ts";
+import { formatBytes, formatCount } from "../../units.ts";
+import type { VMManager } from "../../vm_manager.ts";
+import type { Options } from "../arguments.ts";
+import { UsageError } from "../process.ts";
+import {
+  BY,
+  confirm,
+  explain,
+  progressTo,
+  report,
+  type Success,
+  table,
+  type Terminal,
+} from "../terminal/terminal.ts";
 
 /** What the command does. */
 export type CheckpointCommand =

@@ -11,8 +11,8 @@ import {
 } from "./image_commands.ts";
 import { actionCommand, actOnVms, asksBeforeActing } from "./action_commands.ts";
 import { asksFirst, changesCheckpoints, checkpointCommand, runCheckpoint } from "./checkpoint_commands.ts";
-import type { Options } from "./arguments.ts";
-import { type Success, type Terminal } from "./terminal.ts";
+import type { Options } from "../arguments.ts";
+import { type Success, type Terminal } from "../terminal/terminal.ts";
 import {
   create,
   creationRequest,
@@ -22,9 +22,9 @@ import {
   type PlanOutcome,
   showPlan,
 } from "./vm_commands.ts";
-import type { ParsedConfiguration } from "../configuration/configuration.ts";
-import type { Settings } from "../configuration/environment/settings.ts";
-import { ConfigurationError } from "../errors/errors.ts";
+import type { ParsedConfiguration } from "../../configuration/configuration.ts";
+import type { Settings } from "../../configuration/environment/settings.ts";
+import { ConfigurationError } from "../../errors/errors.ts";
 import {
   exportNodes,
   plannedNodes,
@@ -33,26 +33,26 @@ import {
   readExport,
   readInventoryCall,
 } from "./export_command.ts";
-import { parseConfigurationFile, readConfiguration } from "../configuration/configuration_file.ts";
-import { setupLogging } from "../observability/logging.ts";
-import { Journal } from "../operations/record/journal.ts";
-import { askLine, EXIT, isInteractive, print, printError, printFile, UsageError } from "./process.ts";
-import { seedProblems } from "../first_boot/check_seeds.ts";
-import { githubKeys } from "../first_boot/github_keys.ts";
-import { seedFolder } from "../first_boot/seed_folder.ts";
-import type { ProbePort } from "../first_boot/readiness/probe_port.ts";
-import type { OpenUrl } from "../images/acquiring/remote_download.ts";
-import type { FetchText } from "../images/source/fetch_text.ts";
-import { offeringOn } from "../images/offering/offering.ts";
-import { pathServerWhenNeeded } from "../secret_paths/path_server.ts";
-import { formatDuration } from "../units.ts";
-import { passesByItself } from "../errors/outage.ts";
-import { logStrayErrors } from "../errors/unhandled_errors.ts";
-import { TemplateManager } from "../template_manager.ts";
-import { trustedCertificatesOf } from "../configuration/environment/trusted_certificates.ts";
+import { parseConfigurationFile, readConfiguration } from "../../configuration/configuration_file.ts";
+import { setupLogging } from "../../observability/logging.ts";
+import { Journal } from "../../operations/record/journal.ts";
+import { askLine, EXIT, isInteractive, print, printError, printFile, UsageError } from "../process.ts";
+import { seedProblems } from "../../first_boot/check_seeds.ts";
+import { githubKeys } from "../../first_boot/github_keys.ts";
+import { seedFolder } from "../../first_boot/seed_folder.ts";
+import type { ProbePort } from "../../first_boot/readiness/probe_port.ts";
+import type { OpenUrl } from "../../images/acquiring/remote_download.ts";
+import type { FetchText } from "../../images/source/fetch_text.ts";
+import { offeringOn } from "../../images/offering/offering.ts";
+import { pathServerWhenNeeded } from "../../secret_paths/path_server.ts";
+import { formatDuration } from "../../units.ts";
+import { passesByItself } from "../../errors/outage.ts";
+import { logStrayErrors } from "../../errors/unhandled_errors.ts";
+import { TemplateManager } from "../../template_manager.ts";
+import { trustedCertificatesOf } from "../../configuration/environment/trusted_certificates.ts";
 import { replaceCommand, replaceVms } from "./replace_command.ts";
-import { VMManager } from "../vm_manager.ts";
-import type { VMManagerOptions } from "../vm_manager_options.ts";
+import { VMManager } from "../../vm_manager.ts";
+import type { VMManagerOptions } from "../../vm_manager_options.ts";
 
 /** The input of `validate`. */
 export interface Validation {

@@ -2,24 +2,28 @@
  * The commands list, plan, create and destroy, on the same plans and operations as the dashboard. Results go to `print`,
  * as one JSON value with `--json`; progress and questions go to `notify`.
  */
-import { type Configuration, type ParsedConfiguration, unknownType } from "../configuration/configuration.ts";
-import type { Options } from "./arguments.ts";
-import { ConfigurationError } from "../errors/errors.ts";
-import type { Vm } from "../inventory/inventory.ts";
-import { planJson, vmJson } from "../inventory/json.ts";
-import { READING_MS } from "../inventory/live_inventory.ts";
-import { typeOf } from "../inventory/names.ts";
-import type { ListColumn } from "./commands.ts";
-import type { CreationPlan, DestructionPlan, PlannedAction } from "../plan/types.ts";
-import { formatCount, formatMib } from "../units.ts";
-import { describeMissing } from "../plan/destruction.ts";
-import { defaultTypes } from "../plan/wanted.ts";
+import {
+  type Configuration,
+  type ParsedConfiguration,
+  unknownType,
+} from "../../configuration/configuration.ts";
+import type { Options } from "../arguments.ts";
+import { ConfigurationError } from "../../errors/errors.ts";
+import type { Vm } from "../../inventory/inventory.ts";
+import { planJson, vmJson } from "../../inventory/json.ts";
+import { READING_MS } from "../../inventory/live_inventory.ts";
+import { typeOf } from "../../inventory/names.ts";
+import type { ListColumn } from "../commands.ts";
+import type { CreationPlan, DestructionPlan, PlannedAction } from "../../plan/types.ts";
+import { formatCount, formatMib } from "../../units.ts";
+import { describeMissing } from "../../plan/destruction.ts";
+import { defaultTypes } from "../../plan/wanted.ts";
 import { prepareSeeds, untilFetched } from "./seed_wait.ts";
-import type { VMManager } from "../vm_manager.ts";
-import type { CreationRequest } from "../plan/creation_input.ts";
+import type { VMManager } from "../../vm_manager.ts";
+import type { CreationRequest } from "../../plan/creation_input.ts";
 import { describeUnselected, type Selecting, selectionOf } from "./selection.ts";
 import { describeDestruction, describePlan } from "./plan_text.ts";
-import { BY, confirm, progressTo, report, type Success, table, type Terminal } from "./terminal.ts";
+import { BY, confirm, progressTo, report, type Success, table, type Terminal } from "../terminal/terminal.ts";
 
 /** How long the zvols are read, in milliseconds. */
 const LINEAGE_MS = 30_000;
