@@ -226,6 +226,14 @@ export interface NasIdentity {
   readonly simulated: boolean;
 }
 
+/** A bridge or an interface of the NAS. */
+export interface NasInterface {
+  /** Guests attached to anything else (MACVLAN) do not reach the NAS itself. */
+  readonly isBridge: boolean;
+  /** Its IPv4 addresses, each with the bits of its network. */
+  readonly addresses: readonly { readonly address: string; readonly prefix: number }[];
+}
+
 /** Everything a plan is made from and checked against. */
 export interface Inventory {
   /** Identity of the NAS. */

@@ -3,6 +3,7 @@ import { type Configuration, vmTypeOf } from "../configuration/configuration.ts"
 import { cdromOf } from "../configuration/sections.ts";
 import type { Acquirer } from "../images/acquiring/acquirer.ts";
 import type { HeaderChecks } from "../images/acquiring/header_checks.ts";
+import { isUnreachable } from "../first_boot/planning/seed_way.ts";
 import { readSeeds, type SeedHost } from "../first_boot/planning/seeds_read.ts";
 import type { SeedFiles } from "../first_boot/rendering/seed.ts";
 import { imageDataset } from "../images/planned_image.ts";
@@ -16,7 +17,7 @@ import {
   partsOf,
   planImageRemoval,
 } from "../images/removing/plan.ts";
-import type { Inventory, Vm } from "../inventory/inventory.ts";
+import type { Inventory, NasInterface, Vm } from "../inventory/inventory.ts";
 import { type NasInventory, PAGE_READING_MS } from "../inventory/nas_inventory.ts";
 import { compareWithType, planCreation } from "../plan/creation.ts";
 import type { CreationInput, CreationRequest, OngoingReplacement } from "../plan/creation_input.ts";
@@ -39,6 +40,7 @@ import {
   type ReadOptions,
   readVms,
 } from "../truenas/read_inventory.ts";
+import { readInterfaces } from "../truenas/read_interfaces.ts";
 import { readRelations } from "../truenas/read_relations.ts";
 import { hasRole } from "../truenas/roles.ts";
 import {
@@ -136,7 +138,8 @@ export class Planner {
     const earlier = this.#options.store.list();
     const { seedHost, seedFiles } = this.#options;
     const hasSeeds = sections.some(({ seed }) => seed !== undefined);
-    const [inventory, images, seeds, seedDiskWays] = await Promise.all([
+    const asksReach = hasSeeds && seedHost.host !== null && !isUnreachable(seedHost.host);
+    const [inventory, images, seeds, seedDiskWays, interfaces] = await Promise.all([
       readInventory(session, {
         nas,
         datasets: [pool_path, ...imageDatasets, ...wanted.flatMap(({ zvols }) => zvols), ...zvolsOf(ongoing)],
@@ -156,11 +159,15 @@ export class Planner {
       }, patience),
       readSeeds({ ...seedHost, configuration, types: types.map(({ type }) => type), files: seedFiles }),
       hasSeeds ? acquirer.ways(imageDataset(configuration.storage)) : null,
+      asksReach
+        ? readInterfaces(session, { ...patience, roles: nas.roles })
+        : new Map<string, NasInterface>(),
     ]);
     const input: CreationInput = {
       configuration,
       images,
       seeds,
+      interfaces,
       types,
       templates: factsOf((type) => templates(configuration, type)),
       passwordChars,

@@ -5,7 +5,7 @@ import type { KnownAddresses } from "../first_boot/addresses/known_addresses.ts"
 import type { SeedsRead } from "../first_boot/planning/seeds_read.ts";
 import type { ImageWays } from "../images/acquiring/ways.ts";
 import type { ImagesRead } from "../images/planned_image.ts";
-import type { Dataset, Inventory } from "../inventory/inventory.ts";
+import type { Dataset, Inventory, NasInterface } from "../inventory/inventory.ts";
 import type { VersionRules } from "../truenas/versions.ts";
 import type { Reconciling, Values } from "./changes.ts";
 import type { JournalEvidence } from "./destruction.ts";
@@ -111,6 +111,8 @@ export interface CreationInput {
   readonly addresses?: KnownAddresses;
   /** What the seeds of the planned types are made from; default: no VM gets one. */
   readonly seeds?: SeedsRead;
+  /** The NAS's bridges and interfaces by name; default: not known. */
+  readonly interfaces?: ReadonlyMap<string, NasInterface>;
 }
 
 /** What belongs to VMs of running operations, whether or not it is on the NAS. */

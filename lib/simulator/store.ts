@@ -115,6 +115,8 @@ export interface Store {
   readonly bridges: string[];
   readonly interfaces: string[];
   readonly bindAddresses: string[];
+  /** Addresses with their prefixes (`192.168.1.10/24`) by bridge or interface. */
+  readonly aliases: Map<string, string[]>;
   /** Other devices in its networks: MAC addresses by IPv4 address. */
   readonly hosts: Map<string, string>;
   /** Devices that it exchanged packets with: MAC addresses by IPv4 address. */
@@ -163,6 +165,7 @@ export function freshStore(
     servicePorts: new Map(),
     hosts: new Map(),
     arp: new Map(),
+    aliases: new Map([["br0", ["192.168.1.10/24"]]]),
     bindAddresses: ["0.0.0.0", "127.0.0.1", "192.168.1.10", "::", "::1"],
     accounts: options.accounts,
     pool: "tank",

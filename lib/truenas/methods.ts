@@ -83,6 +83,19 @@ export const datasetRow = z.object({
 /** A row of pool.dataset.query. */
 export type DatasetRow = z.infer<typeof datasetRow>;
 
+/** A row of `interface.query`; contains only what was selected. */
+const interfaceRow = z.object({
+  name: z.string(),
+  type: z.string(),
+  state: z.object({
+    aliases: z.array(
+      z.object({ address: z.string(), netmask: z.union([z.string(), z.number()]).nullish() }).passthrough(),
+    ),
+  }).passthrough().nullish(),
+}).passthrough();
+
+type InterfaceRow = z.infer<typeof interfaceRow>;
+
 /** A row of `pool.snapshot.query`; contains only what was selected. */
 export const snapshotRow = z.object({
   name: z.string(),
@@ -311,6 +324,7 @@ export const METHODS = {
   "interface.ip_in_use": read<readonly [], { readonly type: string; readonly address: string }[]>(
     z.array(z.object({ type: z.string(), address: z.string() }).passthrough()),
   ),
+  "interface.query": read<Query, InterfaceRow[]>(z.array(interfaceRow)),
   "core.ping_remote": read<
     readonly [ping: { readonly hostname: string; readonly timeout: number; readonly count: number }],
     boolean

@@ -3,6 +3,7 @@ import { vmTypeOf } from "../../configuration/configuration.ts";
 import { ConfigurationError } from "../../errors/errors.ts";
 import { seedArgumentProblem } from "../../first_boot/command_line_args.ts";
 import { seedFacts } from "../../first_boot/planning/seed_facts.ts";
+import { reachProblem } from "../../first_boot/planning/seed_reach.ts";
 import { isUnreachable, seedUrlChars } from "../../first_boot/planning/seed_way.ts";
 import { renderSeed } from "../../first_boot/rendering/render_seed.ts";
 import type { Finding, PlannedVm } from "../types.ts";
@@ -16,6 +17,7 @@ export const SEED_RULES: readonly Rule[] = [
   checkDisks,
   checkArguments,
   checkHost,
+  checkNetworks,
 ];
 
 function seededOf({ active }: Context): readonly PlannedVm[] {
@@ -65,6 +67,24 @@ function checkHost(context: Context): Finding[] {
     `SEED_HOST is ${host}, which only guests of a simulated NAS on this machine reach; for a real one, ` +
     "set it to an address of this machine in the guests' network";
   return [warning(fieldOf(first), message)];
+}
+
+/** Guests in another network may have a router that leads here, which is why this is no error. */
+function checkNetworks({ active, input: { seeds, interfaces = new Map() } }: Context): Finding[] {
+  const host = seeds?.host ?? null;
+  if (host === null || isUnreachable(host)) return [];
+  const calling = active.filter(({ seed, ready, steps }) =>
+    (seed?.way === "url" && steps.includes("seed")) ||
+    (ready?.when === "phone-home" && steps.includes("ready"))
+  );
+  return firstOfEachType(calling).flatMap((vm) => {
+    const nics = vm.devices.flatMap((device) => device.dtype === "NIC" ? device : []);
+    const why = reachProblem(host, nics, interfaces);
+    if (why === null) return [];
+    const message = `The guests of ${vm.type} may not reach this program at SEED_HOST (${host}): ${why}. ` +
+      "If they do not, set it to an address of this machine in their network";
+    return [warning(fieldOf(vm), message)];
+  });
 }
 
 /** Clusters take two nodes of one name for the same node. */

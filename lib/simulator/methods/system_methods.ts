@@ -58,6 +58,49 @@ const info: Method = (nas) => ({
   ecc_memory: true,
 });
 
+/** The fields of schemas; one is attached to each bridge. */
+function interfaceRow({ store: { bridges, interfaces, aliases } }: Nas, name: string): Row {
+  const isBridge = bridges.includes(name);
+  const own = (aliases.get(name) ?? []).map((alias) => {
+    const [address = "", netmask] = alias.split("/");
+    return { type: "INET", address, netmask: Number(netmask) };
+  });
+  const members = isBridge ? interfaces.slice(bridges.indexOf(name)).slice(0, 1) : [];
+  return {
+    id: name,
+    name,
+    fake: false,
+    type: isBridge ? "BRIDGE" : "PHYSICAL",
+    aliases: own,
+    ipv4_dhcp: false,
+    ipv6_auto: false,
+    description: "",
+    mtu: null,
+    ...(isBridge ? { bridge_members: members, stp: true, enable_learning: true } : {}),
+    state: {
+      name,
+      orig_name: name,
+      description: "",
+      mtu: 1500,
+      cloned: isBridge,
+      flags: ["BROADCAST", "MULTICAST", "RUNNING", "UP"],
+      nd6_flags: [],
+      capabilities: [],
+      link_state: "LINK_STATE_UP",
+      media_type: "",
+      media_subtype: "",
+      active_media_type: "",
+      active_media_subtype: "",
+      supported_media: [],
+      media_options: null,
+      link_address: "00:15:5d:00:00:01",
+      permanent_link_address: null,
+      hardware_link_address: "00:15:5d:00:00:01",
+      aliases: own,
+    },
+  };
+}
+
 /** system.*, pool.*, interface.* */
 export const SYSTEM_METHODS: Readonly<Record<string, Method>> = {
   "system.version": (nas) => `TrueNAS-${nas.profile.answersPing ? "SCALE-" : ""}${nas.profile.release}`,
@@ -70,6 +113,11 @@ export const SYSTEM_METHODS: Readonly<Record<string, Method>> = {
   "system.info": info,
   "pool.query": (nas, [filters, options]) => query([poolRow(nas)], filters as unknown[], options as Options),
   "pool.get_instance": (nas, [id]) => instance([poolRow(nas)], id, "Pool"),
+  "interface.query": (nas, [filters, options]) => {
+    const { bridges, interfaces } = nas.store;
+    const rows = [...bridges, ...interfaces].map((name) => interfaceRow(nas, name));
+    return query(rows, filters as unknown[], options as Options);
+  },
   "interface.choices": ({ store }) => choicesOf([...store.bridges, ...store.interfaces]),
   "interface.ip_in_use":
     () => [{ type: "INET", address: "192.168.1.10", netmask: 24, broadcast: "192.168.1.255" }],

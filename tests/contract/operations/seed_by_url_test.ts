@@ -272,6 +272,59 @@ Deno.test("only a NAS that may be simulated has guests at a loopback address, an
   }, { simulated: false });
 });
 
+Deno.test("the plan warns of a SEED_HOST outside the networks of the guests, as far as the account may read them", async () => {
+  const operator = {
+    username: "operator",
+    password: "operator-password",
+    roles: ["VM_WRITE", "VM_DEVICE_WRITE", "DATASET_WRITE"],
+  };
+  for (const version of ["24.10", "25.10", "27.0"] as const) {
+    await using simulator = await startSimulator({ times: TEST_TIMES, version, accounts: [operator] });
+    await using paths = await startPathServer({ host: "127.0.0.1", port: 0 });
+    const warnings = async (host: string, change: Parameters<typeof workers>[0] = {}, account = {}) => {
+      const at = { ...paths, host };
+      await using manager = new VMManager({
+        ...credentials(simulator),
+        paths: at,
+        simulated: true,
+        ...account,
+      });
+      await manager.connect();
+      const request = { configuration: seeded(1, { network: { lan: "br0" }, ...change }), types: TYPES };
+      const { findings } = await manager.planCreation({ ...request, asksNetwork: false });
+      return findings.flatMap(({ message, field }) =>
+        /SEED_HOST/.test(message) ? [`${field}: ${message}`] : []
+      );
+    };
+    assert.deepEqual(await warnings("192.168.1.77"), []);
+    assert.deepEqual(await warnings("10.9.8.7"), [
+      "worker.seed: The guests of worker may not reach this program at SEED_HOST (10.9.8.7): it is not in the network of br0 " +
+      "(192.168.1.0/24), so they need a router that leads there. If they do not, set it to an address of this " +
+      "machine in their network",
+    ]);
+    // A name, a bridge without an address of the NAS, and an account that may not ask: nothing is known.
+    assert.deepEqual(await warnings("seeds.lan"), []);
+    assert.deepEqual(await warnings("10.9.8.7", { network: { lan: "br1" } }), []);
+    const asked = simulator.calls.filter(({ method }) => method === "interface.query").length;
+    assert.deepEqual(
+      await warnings("10.9.8.7", {}, { username: operator.username, password: operator.password }),
+      [],
+    );
+    assert.equal(simulator.calls.filter(({ method }) => method === "interface.query").length, asked);
+    const [macvlan = ""] = await warnings("192.168.1.10", { network: { lan: "eno1" } });
+    assert.match(
+      macvlan,
+      /an address of the NAS, which guests attached to eno1 without a bridge do not reach/,
+    );
+    const fixed = {
+      addresses: { lan: { range: "10.0.0.21-22/24" } },
+      ready: { when: "phone-home" },
+    } as const;
+    const [alone = ""] = await warnings("192.168.1.77", fixed);
+    assert.match(alone, /not in their network \(10\.0\.0\.0\/24\), and they have no gateway/);
+  }
+});
+
 Deno.test("a VM that was rolled back or destroyed no longer has its seed served", async () => {
   await withGuests(async ({ simulator, manager }) => {
     simulator.addFault({ method: "vm.start", action: "fail" });
