@@ -3,7 +3,7 @@
  * matches in any case of letters, options take effect only once the list shows them, and all of it works without a script.
  */
 import assert from "node:assert/strict";
-import type { Page } from "playwright-core";
+import type { Page } from "../support/packages/playwright.ts";
 import { browser, browserTest, expectAccessibleEverywhere, finished } from "../support/browser/pages.ts";
 import type { TestDashboard } from "../support/dashboard.ts";
 import { soon } from "../support/deadline.ts";

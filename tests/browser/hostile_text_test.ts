@@ -3,7 +3,7 @@
  * as they can be, and with Arabic and Hebrew among the words, nothing scrolls sideways, is covered, cut, or reordered.
  */
 import assert from "node:assert/strict";
-import type { Page } from "playwright-core";
+import type { Page } from "../support/packages/playwright.ts";
 import { startBrowser } from "../support/browser/browser.ts";
 import { browser } from "../support/browser/pages.ts";
 import { faultsOf } from "../support/browser/measure.ts";

@@ -4,7 +4,7 @@
  * Chromium, against processes that are stopped and frozen.
  */
 import assert from "node:assert/strict";
-import type { BrowserContext, Page } from "playwright-core";
+import type { BrowserContext, Page } from "../support/packages/playwright.ts";
 import { startSimulator } from "../../lib/simulator/simulator.ts";
 import { startDashboard, TEST_CONFIG, TEST_TIMES, type TestDashboard } from "../support/dashboard.ts";
 import { browser, createWorkers, finished } from "../support/browser/pages.ts";

@@ -3,7 +3,7 @@
  * both say by shape and word whether they are connected.
  */
 import assert from "node:assert/strict";
-import type { Page } from "playwright-core";
+import type { Page } from "../support/packages/playwright.ts";
 import { browser, browserTest, evaluateAll, type Screen } from "../support/browser/pages.ts";
 
 const WINDOWS = [

@@ -4,7 +4,7 @@
  * that work there may fail here.
  */
 import assert from "node:assert/strict";
-import type { Browser, Page } from "playwright-core";
+import type { Browser, Page } from "../support/packages/playwright.ts";
 import { startSimulator } from "../../lib/simulator/simulator.ts";
 import { startBrowser } from "../support/browser/browser.ts";
 import { TEST_CONFIG, TEST_TIMES } from "../support/dashboard.ts";

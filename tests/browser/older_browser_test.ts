@@ -3,7 +3,7 @@
  * :has(), everything can still be read and done. The stylesheet is sent with names that no browser knows instead.
  */
 import assert from "node:assert/strict";
-import type { Page } from "playwright-core";
+import type { Page } from "../support/packages/playwright.ts";
 import { browserTest, expectAccessible, finished, SCREENS } from "../support/browser/pages.ts";
 
 async function makeOlder(page: Page): Promise<void> {

@@ -3,7 +3,7 @@
  * keeps running or is restarted one at a time, replacing needs its phrase, and a NAS that goes away is waited for.
  */
 import assert from "node:assert/strict";
-import type { Page } from "playwright-core";
+import type { Page } from "../support/packages/playwright.ts";
 import { GIB } from "../../lib/units.ts";
 import { simulated, turnOff } from "../support/differing.ts";
 import {

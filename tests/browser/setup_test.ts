@@ -3,7 +3,7 @@
  * accessibility violations or sideways scrolling, and with nothing but the keyboard.
  */
 import assert from "node:assert/strict";
-import type { Page } from "playwright-core";
+import type { Page } from "../support/packages/playwright.ts";
 import { browser, expectAccessible, expectAccessibleEverywhere, SCREENS } from "../support/browser/pages.ts";
 import { API_KEY, startSetup, type TestSetup } from "../support/setup.ts";
 

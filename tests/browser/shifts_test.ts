@@ -3,7 +3,7 @@
  * that did not just get a click or a key. Chromium's own layout-shift entries count, in the flows that people watch.
  */
 import assert from "node:assert/strict";
-import type { Page } from "playwright-core";
+import type { Page } from "../support/packages/playwright.ts";
 import {
   browserTest,
   createWorkers,

@@ -4,7 +4,7 @@
  * the keyboard; axe looks at every page passed.
  */
 import assert from "node:assert/strict";
-import type { BrowserContextOptions, Page } from "playwright-core";
+import type { BrowserContextOptions, Page } from "../support/packages/playwright.ts";
 import type { Simulator } from "../../lib/simulator/simulator.ts";
 import { browser, expectAccessible, finished, WATCHABLE, WIDTHS } from "../support/browser/pages.ts";
 import { focused, tabTo } from "../support/browser/keyboard.ts";

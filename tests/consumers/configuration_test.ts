@@ -3,7 +3,7 @@
  * in an edited config.yaml what was entered, whatever it resembles.
  */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../support/packages/fast_check.ts";
 import { applyEdits } from "../../lib/configuration/editing/edits.ts";
 import { consume } from "../support/consumers.ts";
 

@@ -3,7 +3,7 @@
  * packages, also with hostile names, MACs and addresses. The consumer must read exactly what the VMs have.
  */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../support/packages/fast_check.ts";
 import type { Exported } from "../../lib/exports/exported.ts";
 import { EXPORT_FORMATS } from "../../lib/exports/formats.ts";
 import type { ExportName } from "../../lib/exports/names.ts";

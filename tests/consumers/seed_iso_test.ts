@@ -3,7 +3,7 @@
  * the names as the guest looks for them, and exactly the bytes.
  */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../support/packages/fast_check.ts";
 import { isoImage } from "../../lib/first_boot/iso/iso_image.ts";
 import { seedIso } from "../../lib/first_boot/iso/seed_iso.ts";
 import { expectAccepted } from "../support/consumers.ts";

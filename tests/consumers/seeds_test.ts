@@ -5,8 +5,8 @@
  */
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
-import { Ajv, type ValidateFunction } from "ajv";
-import { Ajv2020 } from "ajv/dist/2020.js";
+import { Ajv, type ValidateFunction } from "../support/packages/ajv.ts";
+import { Ajv2020 } from "../support/packages/ajv.ts";
 import { parse, parseAllDocuments } from "../../lib/configuration/yaml.ts";
 import { TALOS_VERSIONS, type TalosVersion } from "../../lib/exports/names.ts";
 import { renderSeed, seedHostname } from "../../lib/first_boot/rendering/render_seed.ts";

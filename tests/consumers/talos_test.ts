@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
-import { Ajv2020 } from "ajv/dist/2020.js";
+import { Ajv2020 } from "../support/packages/ajv.ts";
 import { parseAllDocuments } from "../../lib/configuration/yaml.ts";
 import { TALOS_VERSIONS, type TalosVersion } from "../../lib/exports/names.ts";
 import { toTalos } from "../../lib/exports/talos.ts";

@@ -5,6 +5,7 @@ import { configurationSchema } from "../../lib/configuration/editing/json_schema
 import { withFolder } from "../support/folder.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+const SERVER = `${ROOT}tests/support/packages/yaml_language_server.ts`;
 
 Deno.test("the schema that is shipped is the program's own, and the example names it", async () => {
   const shipped = JSON.parse(await Deno.readTextFile(`${ROOT}docs/config.schema.json`));
@@ -54,7 +55,7 @@ interface Message {
 /** An editor's side of the language server's protocol. */
 async function openEditor(folder: string) {
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-prompt", "--config", `${ROOT}deno.json`, "yaml-language-server", "--stdio"],
+    args: ["run", "-A", "--no-prompt", SERVER, "--stdio"],
     cwd: folder,
     stdin: "piped",
     stdout: "piped",

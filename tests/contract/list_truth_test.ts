@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { isDeepStrictEqual } from "node:util";
-import fc from "fast-check";
+import fc from "../support/packages/fast_check.ts";
 import { TrueNASCallError } from "../../lib/errors/errors.ts";
 import type { Vm } from "../../lib/inventory/inventory.ts";
 import { type InventorySource, LiveInventory } from "../../lib/inventory/live_inventory.ts";

@@ -3,9 +3,9 @@ import project from "../../deno.json" with { type: "json" };
 import type { Simulator } from "../../lib/simulator/simulator.ts";
 import { type Program, type ProgramOptions, startProgram } from "./program.ts";
 
-/** What `deno task start` gives the program. */
+/** What `deno task start` gives the program, but for the lock, whose path is from the project's folder. */
 export const START_FLAGS: readonly string[] = project.tasks.start.command.split(" ").filter((word) =>
-  word.startsWith("--")
+  word.startsWith("--") && !word.startsWith("--lock=")
 );
 
 /** Starts it with one of the worker's own modules replaced by one that runs the code first. */

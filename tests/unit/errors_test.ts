@@ -1,7 +1,7 @@
 /** Protects the errors: one family, with messages that name the place, and without losing outcome, method or cause. */
 import assert from "node:assert/strict";
 import { type CallRefusal, explainRefusal } from "../../lib/errors/nas_errors.ts";
-import fc from "fast-check";
+import fc from "../support/packages/fast_check.ts";
 import {
   ConfigurationError,
   TrueNASCallError,

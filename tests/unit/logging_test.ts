@@ -2,7 +2,7 @@
  * Protects the log: one line per event, no secret in any form, nothing that could forge a line or control a terminal.
  */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../support/packages/fast_check.ts";
 import { mock } from "node:test";
 import { setupLogging, silentLogger } from "../../lib/observability/logging.ts";
 

@@ -1,6 +1,6 @@
 /** Protects the mark in the description of created VMs: it is found again, next to the user's own text. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../support/packages/fast_check.ts";
 import { isMarked, MARK, markedDescription } from "../../lib/inventory/marks.ts";
 
 Deno.test("markedDescription() keeps the user's text and adds the mark", () => {

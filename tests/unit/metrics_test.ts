@@ -1,6 +1,6 @@
 /** Protects the metrics: Prometheus's text format, whatever the labels contain, and no unlimited growth. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../support/packages/fast_check.ts";
 import { Metrics } from "../../lib/observability/metrics.ts";
 
 Deno.test("render() writes counters, histograms and gauges in the text format", () => {

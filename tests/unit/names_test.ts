@@ -1,6 +1,6 @@
 /** Protects the names of VMs and zvols and their MACs: TrueNAS accepts them, and each is unique. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../support/packages/fast_check.ts";
 import {
   compareNames,
   deriveMac,

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import fc from "fast-check";
+import fc from "../support/packages/fast_check.ts";
 import { ConfigurationError, TrueNASError } from "../../lib/errors/errors.ts";
 import { TemplateManager } from "../../lib/template_manager.ts";
 

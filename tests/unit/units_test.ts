@@ -1,6 +1,6 @@
 /** Protects sizes, times and counts as people read them: rounded, but never beyond their unit. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../support/packages/fast_check.ts";
 import {
   formatBytes,
   formatCount,

@@ -4,7 +4,7 @@
  * whatever is wrong is said in words with something to do. On a desk and on a phone, light and dark.
  */
 import assert from "node:assert/strict";
-import type { Page } from "playwright-core";
+import type { Page } from "../../support/packages/playwright.ts";
 import type { TestDashboard } from "../../support/dashboard.ts";
 import { soon } from "../../support/deadline.ts";
 import { browser, browserTest, expectAccessibleEverywhere, SCREENS } from "../../support/browser/pages.ts";

@@ -4,7 +4,7 @@
  * without JavaScript as well.
  */
 import assert from "node:assert/strict";
-import type { Page } from "playwright-core";
+import type { Page } from "../../support/packages/playwright.ts";
 import { idOf, startDashboard } from "../../support/dashboard.ts";
 import {
   browser,

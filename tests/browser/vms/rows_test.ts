@@ -4,8 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { isDeepStrictEqual } from "node:util";
-import fc from "fast-check";
-import type { Page } from "playwright-core";
+import fc from "../../support/packages/fast_check.ts";
+import type { Page } from "../../support/packages/playwright.ts";
 import { TrueNASCallError } from "../../../lib/errors/errors.ts";
 import { idOf, startDashboard, type TestDashboard } from "../../support/dashboard.ts";
 import { repeatedly } from "../../support/deadline.ts";

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { Ajv2020 } from "ajv/dist/2020.js";
+import { Ajv2020 } from "../../support/packages/ajv.ts";
 import { HostLoad, LOAD_EVENTS } from "../../../lib/inventory/host_load.ts";
 import { silentLogger } from "../../../lib/observability/logging.ts";
 import { type Simulator, startSimulator } from "../../../lib/simulator/simulator.ts";

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import process from "node:process";
-import fc from "fast-check";
+import fc from "../../support/packages/fast_check.ts";
 import type { VmTypeSection } from "../../../lib/configuration/sections.ts";
 import { isGood } from "../../../lib/operations/summary.ts";
 import { planned, TYPES, workersOf } from "../../support/changing.ts";

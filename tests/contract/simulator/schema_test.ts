@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
+import { Ajv2020, type ValidateFunction } from "../../support/packages/ajv.ts";
 import { parseConfigurationFile } from "../../../lib/configuration/configuration_file.ts";
 import { parseConfiguration } from "../../../lib/configuration/load_configuration.ts";
 import { qcow2Head } from "../../../lib/simulator/images/disk_image.ts";

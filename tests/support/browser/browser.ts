@@ -1,6 +1,6 @@
 /** A headless Chromium for tests and screenshots. */
 import { existsSync } from "node:fs";
-import { type Browser, chromium } from "playwright-core";
+import { type Browser, chromium } from "../packages/playwright.ts";
 
 /** Where Debian and others put it. */
 const PLACES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];

@@ -8,7 +8,7 @@
  */
 import { readFileSync } from "node:fs";
 import process from "node:process";
-import type { BrowserContext, Page } from "playwright-core";
+import type { BrowserContext, Page } from "../packages/playwright.ts";
 import { print } from "../../../lib/command_line/process.ts";
 import { STORY_VMS, tellStory } from "../../../lib/simulator/story.ts";
 import { startDashboard, type TestDashboard } from "../dashboard.ts";

@@ -1,6 +1,6 @@
 /** The states of the pages of images and checkpoints, for pictures: with nothing yet, with everything, and with errors. */
 import assert from "node:assert/strict";
-import type { Page } from "playwright-core";
+import type { Page } from "../packages/playwright.ts";
 import { parseConfigurationFile } from "../../../lib/configuration/configuration_file.ts";
 import { startDemoImages } from "../../../lib/simulator/demo_images.ts";
 import type { Simulator } from "../../../lib/simulator/simulator.ts";

@@ -1,6 +1,6 @@
 /** A person without a mouse: goes from one thing to the next with Tab. */
 import assert from "node:assert/strict";
-import type { Page } from "playwright-core";
+import type { Page } from "../packages/playwright.ts";
 
 /** What has the focus: its name as people know it, and whether it can be seen that it has it. */
 export interface Focus {

@@ -1,5 +1,5 @@
 /** What is wrong with how a page lies on the screen, as a person would see it. */
-import type { Page } from "playwright-core";
+import type { Page } from "../packages/playwright.ts";
 
 /**
  * One line for each fault: sideways scrolling, controls that something covers or that are cut, words above words, and

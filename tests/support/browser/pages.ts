@@ -1,14 +1,11 @@
 /** Pages in Chromium: a test with its own dashboard, and checks that apply to every page. */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-import type { Browser, Page } from "playwright-core";
+import { AXE } from "../packages/axe.ts";
+import type { Browser, Page } from "../packages/playwright.ts";
 import type { SimulatedVersion } from "../../../lib/simulator/types.ts";
 import { startBrowser } from "./browser.ts";
 import { type DashboardOptions, startDashboard, type TestDashboard } from "../dashboard.ts";
 
-/** axe-core, as text that is put into a page. */
-export const AXE = readFileSync(fileURLToPath(import.meta.resolve("axe-core/axe.min.js")), "utf8");
 /** A desk and a phone. */
 export const WIDTHS = [{ width: 1280, height: 900 }, { width: 360, height: 780 }] as const;
 /** The narrowest that is cared for: a zoom of 400 % on a desk. */

@@ -1,5 +1,5 @@
 /** Every page of the program and how to make its states: for pictures, and for tests that apply to each. */
-import type { Page } from "playwright-core";
+import type { Page } from "../packages/playwright.ts";
 
 /** A page, and what makes its state. */
 export interface Place {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import fc from "fast-check";
+import fc from "../../support/packages/fast_check.ts";
 import { stringify } from "../../../lib/configuration/yaml.ts";
 import { fromFlat } from "../../../lib/configuration/flat_configuration.ts";
 import { checkConfiguration } from "../../../lib/configuration/configuration.ts";

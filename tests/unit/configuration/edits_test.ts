@@ -3,7 +3,7 @@
  * comments, order and style included. What cannot be changed so is refused, never damaged.
  */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../support/packages/fast_check.ts";
 import { parseText } from "../../../lib/configuration/configuration_text.ts";
 import {
   applyEdits,

@@ -1,6 +1,6 @@
 /** Protects what editors complete and underline: the JSON Schema accepts what the program accepts and refuses the rest. */
 import assert from "node:assert/strict";
-import { Ajv2020 } from "ajv/dist/2020.js";
+import { Ajv2020 } from "../../support/packages/ajv.ts";
 import { checkConfiguration } from "../../../lib/configuration/configuration.ts";
 import { configurationSchema, keyHelp } from "../../../lib/configuration/editing/json_schema.ts";
 

@@ -1,6 +1,6 @@
 /** Protects what people decide by before they save: every changed line is shown, with its number, and nothing else. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../support/packages/fast_check.ts";
 import { countChanges, lineDiff } from "../../../lib/configuration/editing/line_diff.ts";
 
 Deno.test("a changed line stands between those around it, with the numbers of both texts", () => {

@@ -1,6 +1,6 @@
 /** Protects the address of a NAS: every notation is read, every mistake is reported, and no password is repeated. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../support/packages/fast_check.ts";
 import { parseNasAddress } from "../../../lib/configuration/environment/nas_address.ts";
 
 Deno.test("parseNasAddress() reads every notation of an address", () => {

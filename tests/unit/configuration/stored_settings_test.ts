@@ -3,7 +3,7 @@
  * .env, and every value is read as it was written.
  */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../support/packages/fast_check.ts";
 import { readEnvFile } from "../../../lib/configuration/environment/env_file.ts";
 import {
   needsSetup,

@@ -3,7 +3,7 @@
  * place; and no address is given to two devices.
  */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../support/packages/fast_check.ts";
 import { checkConfiguration } from "../../../lib/configuration/configuration.ts";
 import { parseConfiguration } from "../../../lib/configuration/load_configuration.ts";
 import { ConfigurationError } from "../../../lib/errors/errors.ts";

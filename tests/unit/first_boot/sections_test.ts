@@ -3,7 +3,7 @@
  * Schema for editors accepts what the program accepts.
  */
 import assert from "node:assert/strict";
-import { Ajv2020 } from "ajv/dist/2020.js";
+import { Ajv2020 } from "../../support/packages/ajv.ts";
 import { checkConfiguration } from "../../../lib/configuration/configuration.ts";
 import { configurationSchema } from "../../../lib/configuration/editing/json_schema.ts";
 import { applyEdits } from "../../../lib/configuration/editing/edits.ts";

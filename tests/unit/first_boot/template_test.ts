@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import process from "node:process";
-import fc from "fast-check";
+import fc from "../../support/packages/fast_check.ts";
 import { parse } from "../../../lib/configuration/yaml.ts";
 import { ConfigurationError } from "../../../lib/errors/errors.ts";
 import { fillIn, type Form, type Variables } from "../../../lib/first_boot/rendering/template.ts";

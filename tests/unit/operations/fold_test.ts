@@ -1,6 +1,6 @@
 /** Protects the view of an operation: every watcher sees the same, wherever it starts. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../support/packages/fast_check.ts";
 import { applyEvent, emptyView, foldOperation } from "../../../lib/operations/record/fold.ts";
 import { fact, logOf } from "./operation_samples.ts";
 

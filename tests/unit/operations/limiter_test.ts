@@ -3,7 +3,7 @@
  * made twice, memory is never promised twice, and VMs stay within their limit.
  */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../support/packages/fast_check.ts";
 import { TrueNASCallError } from "../../../lib/errors/errors.ts";
 import { forEachLimited } from "../../../lib/operations/for_each_limited.ts";
 import { CallLimiter, NotSent, SINGLE_VM_PRIORITY } from "../../../lib/operations/call_limiter.ts";

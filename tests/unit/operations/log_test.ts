@@ -1,6 +1,6 @@
 /** Protects the log of an operation: a watcher continues after the last event it saw, and is released at the end. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../support/packages/fast_check.ts";
 import type { OperationEvent } from "../../../lib/operations/types.ts";
 import { fact, logOf } from "./operation_samples.ts";
 

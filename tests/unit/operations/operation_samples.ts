@@ -1,5 +1,5 @@
 /** The log of a small operation, and facts that could follow in it, for the tests of operations. */
-import fc from "fast-check";
+import fc from "../../support/packages/fast_check.ts";
 import { OperationLog } from "../../../lib/operations/record/log.ts";
 import type { OperationFact, StepStatus } from "../../../lib/operations/types.ts";
 

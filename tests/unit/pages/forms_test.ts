@@ -3,7 +3,7 @@
  * never lost.
  */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../support/packages/fast_check.ts";
 import type { Configuration } from "../../../lib/configuration/configuration.ts";
 import { firstBootFields } from "../../../routes/forms/first_boot.ts";
 import { atField, configurationOf } from "../../../routes/forms/form_configuration.ts";

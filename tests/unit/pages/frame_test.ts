@@ -1,6 +1,6 @@
 /** Protects streams from their own data: clients end a line at a line feed, a carriage return, or both. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../support/packages/fast_check.ts";
 import { frame } from "../../../routes/live/streams.ts";
 
 /** What a client reads, by the rules of the HTML standard. */

@@ -1,6 +1,6 @@
 /** Protects forms that make changes: sent twice, at once or later, they take effect once and open the same page. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../support/packages/fast_check.ts";
 import { OneTimeTokens } from "../../../routes/auth/tokens.ts";
 
 /** An action that counts its runs, and ends on request. */

@@ -1,6 +1,6 @@
 /** Protects ports and boot orders: each is allocated once, and the NAS never has to choose. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../support/packages/fast_check.ts";
 import { assignOrders, DISPLAY_PORTS, displayPortsOf, portAllocator } from "../../../lib/plan/allocation.ts";
 import { FOREIGN } from "./plan_samples.ts";
 

@@ -3,7 +3,7 @@
  * keeps existing VMs.
  */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../support/packages/fast_check.ts";
 import { planCreation } from "../../../lib/plan/creation.ts";
 import { GIB } from "../../../lib/units.ts";
 import {

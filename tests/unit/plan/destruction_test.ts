@@ -2,7 +2,7 @@
  * Protects other VMs and zvols from a destruction: only a prefix followed by digits is selected, and nothing shared.
  */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../support/packages/fast_check.ts";
 import type { Disk, Vm } from "../../../lib/inventory/inventory.ts";
 import {
   DEFAULT_PREFIXES,

@@ -1,6 +1,6 @@
 /** Protects the fingerprint of a plan: a confirmation applies only to the plan that was shown. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../support/packages/fast_check.ts";
 import { fingerprint } from "../../../lib/plan/fingerprint.ts";
 
 Deno.test("fingerprint() is equal for equal values only", () => {

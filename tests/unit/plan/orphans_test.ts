@@ -1,6 +1,6 @@
 /** Protects resources in use from being listed as orphans: only marked resources that belong to nothing are listed. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../support/packages/fast_check.ts";
 import type { Vm } from "../../../lib/inventory/inventory.ts";
 import { MARK } from "../../../lib/inventory/marks.ts";
 import { findOrphans, type OrphanFacts } from "../../../lib/plan/orphans.ts";

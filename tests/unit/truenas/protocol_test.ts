@@ -2,7 +2,7 @@
  * Protects the frames: requests are JSON-RPC 2.0 within TrueNAS's limit, and any answer is read without an exception.
  */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../support/packages/fast_check.ts";
 import { TrueNASError } from "../../../lib/errors/errors.ts";
 import { decodeFrame, encodeCall, MAX_MESSAGE_CHARS } from "../../../lib/truenas/connection/protocol.ts";
 

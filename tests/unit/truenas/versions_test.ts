@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import fc from "fast-check";
+import fc from "../../support/packages/fast_check.ts";
 import { type DeviceType, rulesFor, VERSION_RULES } from "../../../lib/truenas/versions.ts";
 
 Deno.test("rulesFor() finds the most specific entry for a release", () => {
