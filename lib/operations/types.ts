@@ -92,6 +92,16 @@ export interface Evidence {
   readonly ofUuid?: string;
   /** Snapshots of a checkpoint, by their full names. */
   readonly snapshots?: readonly string[];
+  /** Where a guest that got its seed by disk says that it has started. */
+  readonly home?: PhonesHome;
+}
+
+/** Where a guest says that it has started. The path is a secret; a program that is asked for it compares hashes. */
+export interface PhonesHome {
+  /** `10.0.0.5:8081` */
+  readonly server: string;
+  /** SHA-256 of the path, which has 256 random bits. */
+  readonly pathHash: string;
 }
 
 /** Who requested something. */

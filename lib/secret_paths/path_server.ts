@@ -3,6 +3,7 @@
  * below a path that nobody can guess; who serves there says what. Everything else is answered with the same 404.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { sha256Hex } from "../hashes.ts";
 import { isIpv6 } from "../configuration/environment/ip_addresses.ts";
 import { type Logger, silentLogger } from "../observability/logging.ts";
 import { listen } from "./listen.ts";
@@ -23,11 +24,16 @@ export type PathHandler = (name: string, request: IncomingMessage, response: Ser
 
 /** A path that is served. */
 export interface SecretPath {
-  /** The address of the path, with a slash at its end. */
+  /** The address of the path, with a slash at its end; only that of the server where just the path's hash is known. */
   readonly url: string;
+  /** By its hash the path can be served again, and not be found. */
+  readonly hash: string;
   /** Nothing is served there any longer. */
   close(): void;
 }
+
+/** A path as it was before a restart of this program: itself, or only its hash. */
+export type KnownPath = { readonly token: string } | { readonly hash: string };
 
 /** Serves paths until it is closed; the first one may make it listen. */
 export interface PathServer extends AsyncDisposable {
@@ -36,16 +42,16 @@ export interface PathServer extends AsyncDisposable {
   /**
    * Serves a path.
    *
-   * @param token The path as it was before; default: a new one.
+   * @param known The path as it was before; default: a new one.
    * @throws {ConfigurationError} when the port is taken.
    */
-  serve(handler: PathHandler, token?: string): Promise<SecretPath>;
+  serve(handler: PathHandler, known?: KnownPath): Promise<SecretPath>;
   /**
-   * Listens, where it did not yet.
+   * Listens, where it did not yet; resolves to where it is reached: `10.0.0.5:8081`.
    *
    * @throws {ConfigurationError} when the port is taken.
    */
-  listen(): Promise<void>;
+  listen(): Promise<string>;
 }
 
 /** A server that listens. */
@@ -72,6 +78,7 @@ export async function startPathServer(
     readonly now?: () => number;
   } = {},
 ): Promise<ListeningPathServer> {
+  /** By the hashes of their paths. */
   const handlers = new Map<string, PathHandler>();
   const guesses = guessLog(logger, now);
   const server = createServer((request, response) => {
@@ -85,14 +92,18 @@ export async function startPathServer(
   return {
     host,
     port: listened,
-    listen: () => Promise.resolve(),
-    serve: (handler, token = newToken()) => {
-      if (!isToken(token)) throw new TypeError("A path has 64 hexadecimal digits");
-      handlers.set(token, handler);
+    listen: () => Promise.resolve(new URL(base).host),
+    serve: (handler, known = { token: newToken() }) => {
+      const { part, hash } = "hash" in known
+        ? { part: known.hash, hash: known.hash }
+        : { part: known.token, hash: sha256Hex(known.token) };
+      if (!isToken(part)) throw new TypeError("A path has 64 hexadecimal digits");
+      handlers.set(hash, handler);
       const close = () => {
-        if (handlers.get(token) === handler) handlers.delete(token);
+        if (handlers.get(hash) === handler) handlers.delete(hash);
       };
-      return Promise.resolve({ url: `${base}/${token}/`, close });
+      const url = "hash" in known ? `${base}/` : `${base}/${known.token}/`;
+      return Promise.resolve({ url, hash, close });
     },
     [Symbol.asyncDispose]: async () => {
       const closed = Promise.withResolvers<void>();
@@ -113,8 +124,8 @@ export function pathServerWhenNeeded(
   const started = () => server ??= startPathServer(address, options);
   return {
     host: address.host,
-    serve: async (handler, token) => await (await started()).serve(handler, token),
-    listen: async () => void await started(),
+    serve: async (handler, known) => await (await started()).serve(handler, known),
+    listen: async () => await (await started()).listen(),
     [Symbol.asyncDispose]: async () => {
       // Why it could not listen was told where something was to be served.
       await (await server?.catch(() => null))?.[Symbol.asyncDispose]();
@@ -135,7 +146,7 @@ async function answer(
   onGuess: (from: string) => void,
 ): Promise<void> {
   const [, token = "", name] = /^\/([0-9a-f]+)\/([^/?]*)$/.exec(request.url ?? "/") ?? [];
-  const handler = handlers.get(token);
+  const handler = handlers.get(sha256Hex(token));
   response.setHeader("cache-control", "no-store");
   response.setHeader("x-content-type-options", "nosniff");
   if (handler !== undefined && name !== undefined) return await handler(name, request, response);

@@ -122,7 +122,7 @@ Deno.test("a seed ends when its time is over, and another of the same VM takes i
   const { seeds } = lab;
   const first = await seeds.serve(seedOf());
   const token = first.url.split("/")[3] ?? "";
-  const second = await seeds.serve(seedOf({ token }));
+  const second = await seeds.serve(seedOf({ known: { token } }));
   assert.equal(second.url, first.url, "as after a restart");
   assert.equal(await first.ended, "closed");
   assert.equal((await ask(`${second.url}user-data`))[0], 200);

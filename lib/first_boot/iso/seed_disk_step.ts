@@ -9,6 +9,7 @@ import type { Made } from "../../images/acquiring/transfer.ts";
 import { ownerProperties } from "../../inventory/marks.ts";
 import type { CreatedResources } from "../../operations/steps/created_resources.ts";
 import { isDevice } from "../../operations/steps/device_step.ts";
+import type { PhonesHome } from "../../operations/types.ts";
 import type { Step, StepCalls, StepContext } from "../../operations/steps/run_step.ts";
 import { isRefusedBeforeEffect } from "../../operations/steps/zvol_creation.ts";
 import type { PlannedDevice, PlannedVm } from "../../plan/types.ts";
@@ -34,7 +35,7 @@ export interface SeedDiskContext extends StepContext {
   readonly vm: PlannedVm;
   readonly created: CreatedResources;
   /** Makes the seed, when it is its turn. */
-  readonly render: (uuid: string) => Promise<RenderedSeed>;
+  readonly render: (uuid: string) => Promise<RenderedSeed & { readonly home: PhonesHome | null }>;
 }
 
 /** Behind the disk, so that a guest without boot record does not cost time at each start. */
@@ -58,7 +59,7 @@ export function seedDiskStep(context: SeedDiskContext): Step<string> {
     dataset,
     device: { step: "seed", order, dtype: "CDROM", path: seedPath(dataset) },
   };
-  const made: Made = { dataset: null, credentials: null };
+  const made: Made & { home: PhonesHome | null } = { dataset: null, credentials: null, home: null };
   created.zvols.set(dataset, { marked: true, answered: false });
   if (created.uuid === null) created.devices.add(seed.device);
   return {
@@ -72,9 +73,13 @@ export function seedDiskStep(context: SeedDiskContext): Step<string> {
         ? { vmId: created.vmId, device: seed.device }
         : {}),
       ...(made.credentials === null ? {} : { credentials: made.credentials }),
+      ...(made.home === null ? {} : { home: made.home }),
     }),
     call: async (calls) => {
-      const { files } = await context.render(uuid);
+      const { files, home } = await context.render(uuid);
+      made.home = home;
+      // Journalled before the guest can have it.
+      if (home !== null) await calls.next("pool.dataset.query");
       await makeDataset(context, calls, seed);
       await writeImage(context, calls, { ...seed, made, bytes: seedIso(files) });
       await attach(context, calls, seed);

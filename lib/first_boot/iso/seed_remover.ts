@@ -115,7 +115,7 @@ interface SeededVm {
 }
 
 /** Whether a creation has seen the guest answer. */
-function hasAnswered(views: readonly OperationView[], uuid: string): boolean {
+export function hasAnswered(views: readonly OperationView[], uuid: string): boolean {
   return views.some(({ vms }) =>
     vms.some(({ steps }) =>
       steps.some(({ evidence }) => evidence?.uuid === uuid) &&

@@ -36,11 +36,14 @@ export function isSameSign(known: GuestSign, sign: GuestSign): boolean {
   return isSame && (known.kind !== "network" || sign.kind !== "network" || known.by === sign.by);
 }
 
-/** What to look at when the sign that was waited for does not come. */
-export function describeMissing(when: ReadyWhen, signs: readonly GuestSign[]): string {
+/** What to look at when the sign that was waited for does not come. `fetches`: its seed does not come on a CD-ROM. */
+export function describeMissing(when: ReadyWhen, signs: readonly GuestSign[], fetches = true): string {
   if (signs.some(({ kind }) => kind === "stranger")) return "See the log for what answers in its place";
   const hasFetched = signs.some(({ kind }) => kind === "seed-fetched");
   const look = "Look at its console";
+  if (when === "phone-home" && !fetches) {
+    return `${look} for what cloud-init is doing, and check that guests reach SEED_HOST`;
+  }
   if (when === "phone-home") {
     return hasFetched
       ? `Its first configuration was fetched, so it has a network; ${look.toLowerCase()} for what cloud-init is doing`

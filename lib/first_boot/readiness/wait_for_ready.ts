@@ -17,6 +17,8 @@ export interface ServedSigns {
   readonly signs: () => readonly GuestSign[];
   /** Calls the listener with each one from now on, until the returned function is called, where there is one. */
   readonly onSign: (listener: (sign: GuestSign) => void) => (() => void) | void;
+  /** Whether it fetches its seed; else it only phones home. Default: it does. */
+  readonly hasFiles?: boolean;
 }
 
 /** What can be found out about a guest. */
@@ -112,6 +114,7 @@ class Waiting {
   async run(): Promise<GuestSign> {
     const { served } = this.#senses;
     const { signal } = this.#options;
+    if (served === null && this.#planned.when === "phone-home") throw new NotReady(unheard(this.#guest));
     const cancel = () => {
       this.#over.abort();
       this.#ready.reject(signal.reason);
@@ -169,7 +172,7 @@ class Waiting {
       ? "nothing was seen of it since it was started"
       : `seen last: ${describeSign(last)}`;
     return `${name} did not answer within ${formatDuration(timeoutMs)}; ${seen}. ${
-      describeMissing(when, this.#signs)
+      describeMissing(when, this.#signs, this.#senses.served?.hasFiles)
     }`;
   }
 
@@ -253,6 +256,11 @@ class Waiting {
   #fail(message: string): void {
     this.#ready.reject(new NotReady(message));
   }
+}
+
+function unheard({ name }: WaitingGuest): string {
+  return `${name} cannot be heard any more, because this program does not listen where its first configuration (seed) says: ` +
+    "SEED_HOST or SEED_PORT was changed, or an earlier version made it. Look at its console; if it is ready, keep it";
 }
 
 /** Whether a sign is the one that was waited for. */

@@ -8,6 +8,7 @@ import {
   answerText,
   type IncomingMessage,
   type PathServer,
+  type SecretPath,
   type ServerResponse,
 } from "../../secret_paths/path_server.ts";
 import type { GuestSign } from "../types.ts";
@@ -44,9 +45,9 @@ export function seedServerOn(
       const guest = new Guest(seed, logger, now);
       const path = await server.serve(
         (name, request, response) => guest.answer(name, request, response),
-        seed.token,
+        seed.known,
       );
-      guest.open(path.url, () => {
+      guest.open(path, () => {
         path.close();
         if (served.get(seed.vm) === guest) served.delete(seed.vm);
       });
@@ -69,6 +70,7 @@ class Guest implements ServedSeed {
   readonly vm: string;
   readonly name: string;
   url = "";
+  pathHash = "";
   until: number | null = null;
   readonly ended: Promise<SeedEnd>;
   readonly fetched: Promise<void>;
@@ -104,8 +106,9 @@ class Guest implements ServedSeed {
     return `${this.url}${PHONE_HOME}`;
   }
 
-  open(url: string, remove: () => void): void {
+  open({ url, hash }: SecretPath, remove: () => void): void {
     this.url = url;
+    this.pathHash = hash;
     this.#remove = remove;
   }
 

@@ -1,22 +1,25 @@
 /**
  * After a restart of this program, seeds whose time is not over are served again where their guests look for them. Which VMs have
- * one is read from the NAS, and what it is made from from the operations that created them.
+ * one is read from the NAS, and what it is made from from the operations that created them. Guests that got theirs by disk are
+ * listened to again.
  */
 import { vmTypeOf } from "../../configuration/configuration.ts";
 import type { Configuration } from "../../configuration/configuration.ts";
 import { reasonOf } from "../../errors/system_errors.ts";
 import type { Vm } from "../../inventory/inventory.ts";
 import type { Logger } from "../../observability/logging.ts";
-import type { OperationRequest, OperationView, OperationVmView } from "../../operations/types.ts";
+import type { OperationRequest, OperationView, OperationVmView, PhonesHome } from "../../operations/types.ts";
 import type { PlannedVm } from "../../plan/types.ts";
 import type { Caller } from "../../truenas/client.ts";
 import { vmQuery, type VmRow } from "../../truenas/methods.ts";
 import { toVm } from "../../truenas/rows.ts";
-import { argumentsOf, seedArgumentOf } from "../command_line_args.ts";
+import { argumentsOf, type SeedArgument, seedArgumentOf } from "../command_line_args.ts";
 import type { SeedFiles } from "../rendering/seed.ts";
 import { seedSource } from "../steps/seed_source.ts";
+import { hasAnswered } from "../iso/seed_remover.ts";
 import type { SeedKeeper } from "./seed_keeper.ts";
 import { SERVED_MS } from "./seed_server.ts";
+import type { ServedSeed } from "./served_seed.ts";
 
 /** What serving again needs. */
 export interface ServingAgain {
@@ -38,6 +41,8 @@ interface Seeded {
   readonly uuid: string;
   readonly vm: OperationVmView;
   readonly request: Extract<OperationRequest, { kind: "create" }>;
+  /** The path below which the guest finds its seed, or where one that got it by disk says that it has started. */
+  readonly known: SeedArgument | PhonesHome;
 }
 
 /**
@@ -65,16 +70,23 @@ function hasSeed({ steps }: OperationVmView): boolean {
   return steps.some(({ step, startedAt }) => step === "seed" && startedAt !== null);
 }
 
-/** Null for a VM without our argument, and for one that another program gave it to. */
+/** Null for a VM that got no seed, or got it from another program. */
 function seededBy(views: readonly OperationView[], row: VmRow): Seeded | null {
   const uuid = row.uuid ?? null;
-  if (uuid === null || seedArgumentOf(argumentsOf(row)) === null) return null;
+  if (uuid === null) return null;
   for (const { request, vms } of views) {
     if (request?.kind !== "create") continue;
     const vm = vms.find((it) => it.name === row.name && hasSeed(it) && isOf(it, row, uuid));
-    if (vm !== undefined) return { row, uuid, vm, request };
+    if (vm === undefined) continue;
+    const home = hasAnswered(views, uuid) ? null : homeOf(vm);
+    const known = seedArgumentOf(argumentsOf(row)) ?? home;
+    return known === null ? null : { row, uuid, vm, request, known };
   }
   return null;
+}
+
+function homeOf({ steps }: OperationVmView): PhonesHome | null {
+  return steps.find(({ step }) => step === "seed")?.evidence?.home ?? null;
 }
 
 function isOf({ steps, vmId }: OperationVmView, row: VmRow, uuid: string): boolean {
@@ -83,25 +95,46 @@ function isOf({ steps, vmId }: OperationVmView, row: VmRow, uuid: string): boole
   return known.length > 0 ? known.includes(uuid) : vmId === row.id || ids.includes(row.id);
 }
 
-async function serve(again: ServingAgain, { row, uuid, vm, request }: Seeded): Promise<void> {
-  const { keeper, files, compare, now } = again;
-  const known = seedArgumentOf(argumentsOf(row));
+async function serve(again: ServingAgain, seeded: Seeded): Promise<void> {
+  const { keeper, now } = again;
+  const { row, uuid, vm, known } = seeded;
   const started = vm.steps.find(({ step, status }) => step === "start" && status === "done")?.finishedAt ??
     null;
   if (started !== null && now() >= started + SERVED_MS) return await keeper.forget(uuid);
+  const served = "pathHash" in known
+    ? await listen(keeper, seeded, known)
+    : await serveFiles(again, seeded, known);
+  if (started !== null) served?.endAt(started + SERVED_MS);
+  else if (row.status.state === "RUNNING") served?.endAt(now() + SERVED_MS);
+}
+
+/** Null where the guest reports at another address than this program's. */
+async function listen(
+  keeper: SeedKeeper,
+  { row, uuid: vm }: Seeded,
+  { server, pathHash: hash }: PhonesHome,
+): Promise<ServedSeed | null> {
+  if (!keeper.isReachable || await keeper.server.listen() !== server) return null;
+  return await keeper.serve({ vm, name: row.name, render: null, known: { hash } });
+}
+
+async function serveFiles(
+  { keeper, files, compare }: ServingAgain,
+  { row, uuid, request }: Seeded,
+  known: SeedArgument,
+): Promise<ServedSeed | null> {
   const wanted = request.types.find(({ type, name }) => row.name.startsWith(name ?? type));
-  if (known === null || wanted === undefined) return;
-  if (vmTypeOf(request.configuration, wanted.type).seed?.kind === "ignition") return;
+  if (wanted === undefined) return null;
+  if (vmTypeOf(request.configuration, wanted.type).seed?.kind === "ignition") return null;
   const planned = compare(request.configuration, wanted.type, toVm(row));
-  if (planned === null) return;
+  if (planned === null) return null;
   const render = await seedSource(request.configuration, files).prepare(planned, uuid, null);
   const served = await keeper.serve({
     vm: uuid,
     name: row.name,
     render: (phoneHomeUrl) => Promise.resolve(render(phoneHomeUrl)),
-    token: known.token,
+    known,
   });
   if (served.url !== known.url) await keeper.tell(uuid, served.url);
-  if (started !== null) served.endAt(started + SERVED_MS);
-  else if (row.status.state === "RUNNING") served.endAt(now() + SERVED_MS);
+  return served;
 }

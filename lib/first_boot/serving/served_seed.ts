@@ -1,4 +1,5 @@
 /** The seed that is served to one VM, and what the guest shows of itself while it is. */
+import type { KnownPath } from "../../secret_paths/path_server.ts";
 import type { GuestSign } from "../types.ts";
 
 /** The files of a seed, by the names by which guests ask for them. */
@@ -16,7 +17,7 @@ export interface SeedToServe {
   /** Makes the seed, at each fetch; null when the guest gets it by disk and only phones home. */
   readonly render: ((phoneHomeUrl: string) => Promise<SeedContents>) | null;
   /** The path as it was before a restart of this program; default: a new one. */
-  readonly token?: string;
+  readonly known?: KnownPath;
 }
 
 /**
@@ -33,8 +34,10 @@ export interface ServedSeed {
   readonly name: string;
   /** Whether the guest fetches its files here; else it only phones home. */
   readonly hasFiles: boolean;
-  /** The address below which the guest finds its files, with a slash at its end. */
+  /** The address below which the guest finds its files, with a slash at its end; only the server's where its path is not known. */
   readonly url: string;
+  /** By its hash, its path can be served again by a program that does not know it. */
+  readonly pathHash: string;
   /** Where the guest says that it has started. */
   readonly phoneHomeUrl: string;
   /** Until when it is served, in milliseconds since 1970 (UTC); null while the VM has not started. */
@@ -70,11 +73,11 @@ export interface SeedServer {
   /** The seed of a VM, by its uuid, for as long as it is served; null when none is. */
   find(vm: string): ServedSeed | null;
   /**
-   * Listens, where it did not yet.
+   * Listens, where it did not yet; resolves to where it is reached: `10.0.0.5:8081`.
    *
    * @throws {ConfigurationError} when SEED_PORT is taken.
    */
-  listen(): Promise<void>;
+  listen(): Promise<string>;
   /** Ends all. */
   close(): void;
 }

@@ -43,7 +43,8 @@ function seedOnDisk(work: SeedContext): Step<string> {
     const served = keeper?.isReachable === true
       ? await keeper.serve({ vm: uuid, name: vm.name, render: null })
       : null;
-    return rendered(served?.phoneHomeUrl ?? null);
+    const home = served === null ? null : { server: new URL(served.url).host, pathHash: served.pathHash };
+    return { ...rendered(served?.phoneHomeUrl ?? null), home };
   };
   return seedDiskStep({ ...work, disks, render });
 }
@@ -81,7 +82,7 @@ async function give(work: SeedContext, { send }: StepCalls): Promise<string> {
     vm: uuid,
     name: vm.name,
     render: (phoneHomeUrl) => Promise.resolve(render(phoneHomeUrl)),
-    ...(known === null ? {} : { token: known.token }),
+    ...(known === null ? {} : { known }),
   });
   const args = withSeedArgument(before, url);
   if (args.length > MAX_ARGS_CHARS) {

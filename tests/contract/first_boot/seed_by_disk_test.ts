@@ -3,10 +3,13 @@
  * removed, and nothing of it is left when the VM is gone.
  */
 import assert from "node:assert/strict";
+import { readdir, readFile } from "node:fs/promises";
+import { sha256Hex } from "../../../lib/hashes.ts";
+import { Journal } from "../../../lib/operations/record/journal.ts";
 import { type FlatConfiguration, fromFlat, toFlat } from "../../../lib/configuration/flat_configuration.ts";
 import type { SeedSection } from "../../../lib/first_boot/types.ts";
 import { offeringOn } from "../../../lib/images/offering/offering.ts";
-import { pathServerWhenNeeded } from "../../../lib/secret_paths/path_server.ts";
+import { pathServerWhenNeeded, startPathServer } from "../../../lib/secret_paths/path_server.ts";
 import { NOTHING_CHANGED } from "../../../lib/plan/changes.ts";
 import { type Simulator, startSimulator } from "../../../lib/simulator/simulator.ts";
 import { addDataset, addFile, devicesOf } from "../../../lib/simulator/store.ts";
@@ -338,3 +341,64 @@ Deno.test("a guest that has answered from its CD-ROM loses it at its next stop, 
   const again = await manager.planCreation({ configuration, types: TYPES });
   assert.equal(again.vms[0]?.action, "keep");
 });
+
+Deno.test("a guest with its seed on a CD-ROM is heard after a restart of this program, or said not to be", async () => {
+  await using simulator = await startSimulator({ times: TEST_TIMES });
+  await withFolder("", async (folder) => {
+    const path = await startPathServer({ host: "127.0.0.1", port: 0 });
+    const { port } = path;
+    await path[Symbol.asyncDispose]();
+    const program = async (at: number, work: (manager: VMManager) => Promise<void>) => {
+      using journal = Journal.open(folder);
+      await using paths = await startPathServer({ host: "127.0.0.1", port: at });
+      const options = { paths, simulated: true, journal };
+      await using manager = new VMManager({ ...credentials(simulator), ...options });
+      await manager.connect();
+      await work(manager);
+    };
+    const resumed = async (manager: VMManager) => {
+      const [view] = manager.operations.store.list();
+      return await manager.operations.resume(view?.id ?? "") ?? assert.fail("it can be resumed");
+    };
+    const waiting = (manager: VMManager) =>
+      repeatedly(
+        "it is waited for",
+        () =>
+          Promise.resolve(
+            manager.operations.store.list()[0]?.vms[0]?.steps.at(-1)?.status === "running" || null,
+          ),
+      );
+    const interrupted = (manager: VMManager) => manager.operations.drain({ finishMs: 0, cancelMs: 5_000 });
+    await program(port, async (manager) => {
+      const ended = manager.create({
+        configuration: seeded(1, { ready: { when: "phone-home" } }),
+        types: TYPES,
+      });
+      await waiting(manager);
+      await interrupted(manager);
+      assert.equal((await ended).status, "interrupted");
+    });
+    const text = isoText(simulator, cdOf(simulator, "worker01")?.attributes.path);
+    const [home = "", token = ""] = /http:\/\/127\.0\.0\.1:\d+\/([0-9a-f]{64})\/phone-home/.exec(text) ?? [];
+    const journal = await journalText(folder);
+    assert.ok(token !== "" && journal.includes(sha256Hex(token)) && !journal.includes(token));
+    await program(0, async (manager) => {
+      const { vms: [vm] } = await (await resumed(manager)).finished;
+      assert.match(vm?.message ?? "", /worker01 cannot be heard any more, because .*SEED_PORT was changed/);
+    });
+    await program(port, async (manager) => {
+      const { finished } = await resumed(manager);
+      await waiting(manager);
+      const uuid = String(vmNamed(simulator, "worker01")?.config.uuid);
+      const said = await fetch(home, { method: "POST", body: new URLSearchParams({ instance_id: uuid }) });
+      assert.deepEqual([said.status, await said.text()], [200, "Thank you"]);
+      assert.equal((await finished).status, "done");
+    });
+  });
+});
+
+async function journalText(folder: string): Promise<string> {
+  const files = (await readdir(folder, { recursive: true, withFileTypes: true })).filter((it) => it.isFile());
+  return (await Promise.all(files.map(({ parentPath, name }) => readFile(`${parentPath}/${name}`, "utf8"))))
+    .join("");
+}
