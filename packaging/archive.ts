@@ -4,11 +4,18 @@ import { run } from "./command.ts";
 /** The time that all files in a package have, in seconds. */
 export const EPOCH_S = Date.UTC(2020, 0, 1) / 1000;
 
-/** Makes a tar of a folder, as a folder of the name `prefix` or as the root itself. */
+/** Everybody may read, nobody but the owner may write. */
+const PLAIN_MODE = "u=rwX,go=rX";
+
+/** Makes a tar of a folder, as a folder of the name `prefix` or as the root itself. Without `mode`, modes are kept. */
 export async function makeTar(
   folder: string,
   output: string,
-  { prefix = ".", owner = 0 }: { readonly prefix?: string; readonly owner?: number } = {},
+  { prefix = ".", owner = 0, mode = PLAIN_MODE }: {
+    readonly prefix?: string;
+    readonly owner?: number;
+    readonly mode?: string | null;
+  } = {},
 ): Promise<void> {
   await run("tar", [
     "--create",
@@ -21,7 +28,7 @@ export async function makeTar(
     `--owner=${owner}`,
     `--group=${owner}`,
     "--numeric-owner",
-    "--mode=u=rwX,go=rX",
+    ...(mode === null ? [] : [`--mode=${mode}`]),
     ".",
   ]);
 }

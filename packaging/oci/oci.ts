@@ -97,23 +97,35 @@ async function makeLayers(parts: PackageParts, folders: Folders): Promise<Layer[
   await run("cp", ["-R", parts.tree, `${program}${FOLDER}`]);
   await Deno.copyFile(new URL("health.js", import.meta.url), `${program}${FOLDER}/health.js`);
   await Deno.writeTextFile(`${program}${FOLDER}/${SBOM}`, sbomOf([...parts.thirdParties, ...debian]));
-  for (const name of ["state", "config", "tmp"]) await Deno.mkdir(`${state}/${name}`);
+  await makeFolders(state);
   const libraries = debian.map(({ name, version }) => `${name} ${version}`).join(", ");
   return [
     await addLayer(base, `Debian: ${libraries}`, folders),
     await addLayer(program, `${COMMAND} ${parts.version}`, folders),
-    await addLayer(state, "The folders of the journal, of config.yaml and of temporary files", folders, USER),
+    await addLayer(state, "The folders of the journal, of config.yaml and of temporary files", folders, {
+      owner: USER,
+      mode: null,
+    }),
   ];
+}
+
+/** Docker gives the memory that it mounts on /tmp the mode of this folder, and root as its owner. */
+async function makeFolders(root: string): Promise<void> {
+  await Deno.chmod(root, 0o755);
+  for (const [name, mode] of [["state", 0o755], ["config", 0o755], ["tmp", 0o1777]] as const) {
+    await Deno.mkdir(`${root}/${name}`);
+    await Deno.chmod(`${root}/${name}`, mode);
+  }
 }
 
 async function addLayer(
   from: string,
   history: string,
   { folder, layout }: Folders,
-  owner = 0,
+  options: Parameters<typeof makeTar>[2] = {},
 ): Promise<Layer> {
   const tar = `${folder}/layer.tar`;
-  await makeTar(from, tar, { owner });
+  await makeTar(from, tar, options);
   const diffId = digestOf(await Deno.readFile(tar));
   const bytes = await Deno.readFile(await compress(tar));
   await Deno.remove(`${tar}.gz`);

@@ -6,27 +6,13 @@ import assert from "node:assert/strict";
 import project from "../../deno.json" with { type: "json" };
 import { parse } from "../../lib/configuration/yaml.ts";
 import { TEST_CONFIG } from "../support/dashboard.ts";
-import { built, end, succeed, tell, withPublicFolder } from "./support/packages.ts";
+import { configurationOf, USER, withImage } from "./support/image.ts";
+import { built, end, succeed, tell } from "./support/packages.ts";
 import { settingsFor, visit } from "./support/visit.ts";
 
-const USER = 568;
 const COMPOSE = new URL("../../docs/install/compose.yaml", import.meta.url);
-
-/** What an image says about itself, as far as it matters here. */
-interface Configuration {
-  readonly User: string;
-  readonly Env: readonly string[];
-  readonly Entrypoint: readonly string[];
-  readonly Cmd: readonly string[];
-  readonly WorkingDir: string;
-  readonly Labels: Readonly<Record<string, string>>;
-  readonly Healthcheck: { readonly Test: readonly string[] };
-}
-
-async function configurationOf(image: string): Promise<Configuration> {
-  const { config } = JSON.parse(await succeed("skopeo", "inspect", "--config", "--raw", image));
-  return config;
-}
+/** Everybody may write, but only the owner may remove. */
+const SHARED_MODE = 0o1777;
 
 Deno.test("The image can be loaded by Docker, and by tools for OCI images", async () => {
   const file = built("oci.tar");
@@ -43,24 +29,11 @@ Deno.test("The image can be loaded by Docker, and by tools for OCI images", asyn
 });
 
 Deno.test("The image's read-only root serves the page and creates VMs as user 568", () =>
-  withPublicFolder(async (folder) => {
-    const image = built("oci.tar");
-    const unpackedAt = performance.now();
-    await succeed("skopeo", "copy", "--quiet", `oci-archive:${image}`, `oci:${folder}/layout:test`);
-    await succeed("umoci", "unpack", "--image", `${folder}/layout:test`, `${folder}/bundle`);
-    const unpackMs = performance.now() - unpackedAt;
-    const configuration = await configurationOf(`oci-archive:${image}`);
-    for (const name of ["state", "config"]) await Deno.mkdir(`${folder}/${name}`);
-    await Deno.chown(`${folder}/state`, USER, USER);
-    await Deno.writeTextFile(`${folder}/config/config.yaml`, TEST_CONFIG);
-    await Deno.chmod(`${folder}/bundle`, 0o755);
-    const enter = [
-      ...["setpriv", `--reuid=${USER}`, `--regid=${USER}`, "--clear-groups", "bwrap", "--die-with-parent"],
-      ...["--ro-bind", `${folder}/bundle/rootfs`, "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"],
-      ...["--bind", `${folder}/state`, "/state", "--ro-bind", `${folder}/config`, "/config"],
-      ...["--chdir", configuration.WorkingDir],
-    ];
-    const env = Object.fromEntries(configuration.Env.map((line) => line.split("=")));
+  withImage(async ({ configuration, env, root, config, enter, unpackMs }) => {
+    await Deno.writeTextFile(`${config}/config.yaml`, TEST_CONFIG);
+    const { mode } = await Deno.stat(`${root}/tmp`);
+    // Docker mounts memory on it, which belongs to root and has the mode of this folder.
+    assert.equal((mode ?? 0) & 0o7777, SHARED_MODE, "568 may write /tmp");
     const { Entrypoint, Cmd, Healthcheck } = configuration;
 
     const run = ([command = "", ...args]: string[], changes: Record<string, string> = {}) =>
