@@ -1,4 +1,9 @@
 /** The process: its output, its exit codes and facts about it. */
+import fs from "node:fs";
+import process from "node:process";
+import { isatty } from "node:tty";
+import { promisify } from "node:util";
+import { runtime } from "../runtime/runtime.ts";
 import { ConfigurationError, remedyOf, TrueNASError } from "../errors/errors.ts";
 import { printable } from "./terminal/printable.ts";
 import { describeSystemError, reasonOf, systemErrorCode } from "../errors/system_errors.ts";
@@ -71,7 +76,7 @@ export function printFile(text: string): void {
 
 function answer(text: string): void {
   try {
-    write(Deno.stdout, text);
+    write(STDOUT, text);
   } catch (error) {
     if (systemErrorCode(error) === "EPIPE") return;
     throw new UnwrittenAnswer(`Cannot write the output: ${reasonOf(error)}`, { cause: error });
@@ -85,7 +90,7 @@ export function printError(text: string): void {
 
 /** Whether there is a person to ask. */
 export function isInteractive(): boolean {
-  return Deno.stdin.isTerminal();
+  return isatty(STDIN);
 }
 
 /**
@@ -94,7 +99,7 @@ export function isInteractive(): boolean {
  * @returns the line, or null at the end of input or when the signal aborts.
  */
 export async function askLine(question: string, signal: AbortSignal): Promise<string | null> {
-  write(Deno.stderr, `${printable(question)} `);
+  write(STDERR, `${printable(question)} `);
   const stopped = Promise.withResolvers<null>();
   const onStop = () => stopped.resolve(null);
   signal.addEventListener("abort", onStop, { once: true });
@@ -110,8 +115,8 @@ async function readLine(): Promise<string | null> {
   const decoder = new TextDecoder();
   const bytes = new Uint8Array(4_096);
   for (let line = "";;) {
-    const count = await Deno.stdin.read(bytes);
-    if (count === null) return line === "" ? null : line;
+    const { bytesRead: count } = await read(STDIN, bytes, 0, bytes.length, null);
+    if (count === 0) return line === "" ? null : line;
     line += decoder.decode(bytes.subarray(0, count), { stream: true });
     if (line.includes("\n")) return line.slice(0, line.indexOf("\n"));
   }
@@ -120,15 +125,19 @@ async function readLine(): Promise<string | null> {
 /** Writes a log line on standard error. */
 export function writeLogLine(line: string): void {
   try {
-    write(Deno.stderr, `${line}\n`);
+    write(STDERR, `${line}\n`);
   } catch {
     // A closed log pipe must not stop the work, and there is nowhere to report it.
   }
 }
 
-function write(to: { writeSync(bytes: Uint8Array): number }, text: string): void {
+const [STDIN, STDOUT, STDERR] = [0, 1, 2];
+
+const read = promisify(fs.read);
+
+function write(to: number, text: string): void {
   const bytes = new TextEncoder().encode(text);
-  for (let at = 0; at < bytes.length;) at += to.writeSync(bytes.subarray(at));
+  for (let at = 0; at < bytes.length;) at += fs.writeSync(to, bytes.subarray(at));
 }
 
 /** A program that is run for each VM. */
@@ -144,14 +153,6 @@ export interface ShellCommand {
 
 /** Runs a command in a shell, and returns its exit code. */
 export async function runShell({ shell, command, env, line, signal }: ShellCommand): Promise<number> {
-  await using child = new Deno.Command(shell, {
-    args: ["-c", command],
-    env,
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-    signal,
-  }).spawn();
   const follow = async (output: ReadableStream<Uint8Array<ArrayBuffer>>) => {
     let rest = "";
     for await (const text of output.pipeThrough(new TextDecoderStream())) {
@@ -161,16 +162,15 @@ export async function runShell({ shell, command, env, line, signal }: ShellComma
     }
     if (rest !== "") line(rest);
   };
-  const [{ code }] = await Promise.all([child.status, follow(child.stdout), follow(child.stderr)]);
-  return code;
+  return await runtime.run({ program: shell, args: ["-c", command], env, follow, signal });
 }
 
 /** The process id. */
 export function processId(): number {
-  return Deno.pid;
+  return process.pid;
 }
 
 /** Resident memory of the process, in bytes. */
 export function residentBytes(): number {
-  return Deno.memoryUsage().rss;
+  return process.memoryUsage.rss();
 }

@@ -1,5 +1,18 @@
-/** File access; the only place that asks the runtime for files. */
-import { isMissing } from "../errors/system_errors.ts";
+/** File access. */
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  type Stats,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { type FileHandle, open, readFile, realpath, stat } from "node:fs/promises";
+import { isMissing, isNotPermitted, systemError } from "../errors/system_errors.ts";
 
 /**
  * The text of a file.
@@ -7,16 +20,16 @@ import { isMissing } from "../errors/system_errors.ts";
  * @throws an Error with the operating system's `code`, such as ENOENT.
  */
 export function readTextFile(path: string): string {
-  return decodeText(Deno.readFileSync(path));
+  return decodeText(readFileSync(path));
 }
 
 /** Like {@link readTextFile}, without blocking. */
 export async function readTextFileAsync(path: string): Promise<string> {
-  return decodeText(await Deno.readFile(path));
+  return decodeText(await readFile(path));
 }
 
 /** Decodes UTF-8, or what a byte order mark says; the mark, which Windows editors write, is dropped. */
-function decodeText(bytes: Uint8Array<ArrayBuffer>): string {
+function decodeText(bytes: Uint8Array): string {
   const [first, second] = bytes;
   const encoding = first === 0xff && second === 0xfe
     ? "utf-16le"
@@ -28,17 +41,17 @@ function decodeText(bytes: Uint8Array<ArrayBuffer>): string {
 
 /** Whether the file exists, as far as this program can see. */
 export function fileExists(path: string): boolean {
-  return infoOf(path)?.isFile ?? false;
+  return infoOf(path)?.isFile() ?? false;
 }
 
 /** Whether the folder exists. */
 export function isFolder(path: string): boolean {
-  return infoOf(path)?.isDirectory ?? false;
+  return infoOf(path)?.isDirectory() ?? false;
 }
 
-function infoOf(path: string): Deno.FileInfo | null {
+function infoOf(path: string): Stats | null {
   try {
-    return Deno.statSync(path);
+    return statSync(path);
   } catch {
     return null;
   }
@@ -46,7 +59,7 @@ function infoOf(path: string): Deno.FileInfo | null {
 
 /** Writes a text, replacing the file's content. */
 export function writeTextFile(path: string, text: string): void {
-  Deno.writeTextFileSync(path, text);
+  writeFileSync(path, text);
 }
 
 /** Readable and writable by the owner only. */
@@ -54,8 +67,8 @@ const OWN_FILE = 0o600;
 
 /** Replaces a file with a new one, without following a link in its place. */
 export function replaceOwnFile(path: string, text: string): void {
-  if (isThere(path)) Deno.removeSync(path);
-  Deno.writeTextFileSync(path, text, { createNew: true, mode: OWN_FILE });
+  if (isThere(path)) unlinkSync(path);
+  writeFileSync(path, text, { flag: "wx", mode: OWN_FILE });
 }
 
 /**
@@ -67,16 +80,16 @@ export function replaceFileAtOnce(path: string, text: string): void {
   const draft = `${path}.new`;
   try {
     replaceOwnFile(draft, text);
-    Deno.renameSync(draft, path);
+    renameSync(draft, path);
   } catch (error) {
-    if (isThere(draft)) Deno.removeSync(draft);
+    if (isThere(draft)) unlinkSync(draft);
     throw error;
   }
 }
 
 /** Whether the path is a unix socket. */
 export function isSocket(path: string): boolean {
-  return infoOf(path)?.isSocket ?? false;
+  return infoOf(path)?.isSocket() ?? false;
 }
 
 /**
@@ -85,14 +98,14 @@ export function isSocket(path: string): boolean {
  * @throws an Error when the path is a symbolic link.
  */
 export function ensureOwnFile(path: string): void {
-  if (!isThere(path)) return Deno.writeTextFileSync(path, "", { createNew: true, mode: OWN_FILE });
-  if (Deno.lstatSync(path).isSymlink) throw new Error(`${path} is a symbolic link`);
-  Deno.chmodSync(path, OWN_FILE);
+  if (!isThere(path)) return writeFileSync(path, "", { flag: "wx", mode: OWN_FILE });
+  if (lstatSync(path).isSymbolicLink()) throw new Error(`${path} is a symbolic link`);
+  chmodSync(path, OWN_FILE);
 }
 
 function isThere(path: string): boolean {
   try {
-    Deno.lstatSync(path);
+    lstatSync(path);
     return true;
   } catch (error) {
     if (isMissing(error)) return false;
@@ -106,8 +119,8 @@ function isThere(path: string): boolean {
  * @throws an Error of the operating system; a specific one when the path is a file.
  */
 export function makeFolder(path: string): void {
-  if (isThere(path) && !isFolder(path)) throw new Deno.errors.NotADirectory(path);
-  Deno.mkdirSync(path, { recursive: true });
+  if (isThere(path) && !isFolder(path)) throw systemError("ENOTDIR", path);
+  mkdirSync(path, { recursive: true });
 }
 
 /**
@@ -118,11 +131,32 @@ export function makeFolder(path: string): void {
 export async function readFileInParts(
   path: string,
 ): Promise<{ readonly stream: ReadableStream<Uint8Array>; readonly sizeBytes: number }> {
-  const file = await Deno.open(path);
-  const { size: sizeBytes, isFile } = await file.stat();
-  if (isFile) return { stream: file.readable, sizeBytes };
-  file.close();
+  const file = await open(path);
+  const info = await file.stat();
+  if (info.isFile()) return { stream: streamOf(file), sizeBytes: info.size };
+  await file.close();
   throw new Error("it is no file");
+}
+
+/** As much as is read ahead of what is taken. */
+const PART_BYTES = 65_536;
+
+function streamOf(file: FileHandle): ReadableStream<Uint8Array> {
+  return new ReadableStream({
+    pull: async (controller) => {
+      try {
+        const bytes = new Uint8Array(PART_BYTES);
+        const { bytesRead } = await file.read(bytes, 0, bytes.length, null);
+        if (bytesRead > 0) return controller.enqueue(bytes.subarray(0, bytesRead));
+      } catch (error) {
+        await file.close();
+        throw error;
+      }
+      await file.close();
+      controller.close();
+    },
+    cancel: () => file.close(),
+  }, { highWaterMark: 0 });
 }
 
 /** Why a file is not read. */
@@ -140,19 +174,19 @@ export type ReadText =
  */
 export async function readTextBelow(folder: string, path: string, maxBytes: number): Promise<ReadText> {
   try {
-    const real = await Deno.realPath(`${folder}/${path}`);
+    const real = await realpath(`${folder}/${path}`);
     const root = await realFolder(folder);
     if (root !== null && !real.startsWith(root === "/" ? root : `${root}/`)) {
       return { ok: false, refused: "outside" };
     }
-    const { isFile, size } = await Deno.stat(real);
-    if (!isFile) return { ok: false, refused: "not-a-file" };
-    if (size > maxBytes) return { ok: false, refused: "too-large" };
-    const bytes = await Deno.readFile(real);
+    const info = await stat(real);
+    if (!info.isFile()) return { ok: false, refused: "not-a-file" };
+    if (info.size > maxBytes) return { ok: false, refused: "too-large" };
+    const bytes = await readFile(real);
     // It could have grown since.
     return bytes.length > maxBytes ? { ok: false, refused: "too-large" } : decoded(bytes);
   } catch (error) {
-    if (error instanceof Deno.errors.NotCapable) return { ok: false, refused: "denied" };
+    if (isNotPermitted(error)) return { ok: false, refused: "denied" };
     throw error;
   }
 }
@@ -164,7 +198,7 @@ export async function readTextBelow(folder: string, path: string, maxBytes: numb
 export function filesBelow(folder: string, paths: readonly string[]): string[] {
   const at = (path: string) => folder === "." ? path : `${folder}/${path}`;
   try {
-    const root = Deno.realPathSync(folder);
+    const root = realpathSync(folder);
     return paths.flatMap((path) => {
       const real = realFile(`${folder}/${path}`);
       return real === null || !isBelow(root, real)
@@ -181,8 +215,8 @@ export function filesBelow(folder: string, paths: readonly string[]): string[] {
 
 function realFile(path: string): string | null {
   try {
-    const real = Deno.realPathSync(path);
-    return Deno.statSync(real).isFile ? real : null;
+    const real = realpathSync(path);
+    return statSync(real).isFile() ? real : null;
   } catch {
     return null;
   }
@@ -195,14 +229,14 @@ function isBelow(root: string, path: string): boolean {
 /** null where the permissions name single files, none of which is a link out of the folder. */
 async function realFolder(folder: string): Promise<string | null> {
   try {
-    return await Deno.realPath(folder);
+    return await realpath(folder);
   } catch (error) {
-    if (error instanceof Deno.errors.NotCapable) return null;
+    if (isNotPermitted(error)) return null;
     throw error;
   }
 }
 
-function decoded(bytes: Uint8Array<ArrayBuffer>): ReadText {
+function decoded(bytes: Uint8Array): ReadText {
   try {
     return { ok: true, text: new TextDecoder("utf-8", { fatal: true }).decode(bytes) };
   } catch {

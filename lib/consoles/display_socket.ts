@@ -1,4 +1,7 @@
 /** Connects to a display's port. */
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { reasonOf, systemErrorCode } from "../errors/system_errors.ts";
 import type { DisplayTarget } from "./display_target.ts";
 
 /** How long to wait for the display to accept. */
@@ -22,10 +25,8 @@ export class DisplayUnreachable extends Error {
 
   /** `cause` is the runtime's error. */
   constructor({ hostname, port }: DisplayTarget, cause: unknown) {
-    super(`Cannot connect to ${hostname} port ${port}: ${cause instanceof Error ? cause.message : cause}`, {
-      cause,
-    });
-    this.isRefused = cause instanceof Deno.errors.ConnectionRefused;
+    super(`Cannot connect to ${hostname} port ${port}: ${reasonOf(cause)}`, { cause });
+    this.isRefused = systemErrorCode(cause) === "ECONNREFUSED";
   }
 }
 
@@ -35,42 +36,32 @@ export class DisplayUnreachable extends Error {
  * @throws {DisplayUnreachable} when it does not accept in time.
  */
 export async function connectDisplay(target: DisplayTarget): Promise<DisplaySocket> {
-  const connection = await connect(target);
-  let isClosed = false;
-  const close = () => {
-    if (isClosed) return;
-    isClosed = true;
-    connection.close();
-  };
-  const send = async (bytes: Uint8Array<ArrayBuffer>) => {
-    for (let sent = 0; sent < bytes.length;) sent += await connection.write(bytes.subarray(sent));
-  };
-  return { incoming: chunksOf(connection), send, close };
+  const socket = await open(target);
+  const send = (bytes: Uint8Array<ArrayBuffer>) =>
+    new Promise<void>((resolve, reject) => {
+      socket.write(bytes, (error) => error ? reject(error) : resolve());
+    });
+  return { incoming: chunksOf(socket), send, close: () => void socket.destroy() };
 }
 
-async function connect(target: DisplayTarget): Promise<Deno.TcpConn> {
-  const timeout = new AbortController();
+async function open({ hostname, port }: DisplayTarget): Promise<Socket> {
+  const socket = connect({ host: hostname, port });
+  // Later errors end what is read and sent.
+  socket.on("error", () => {});
   const timer = setTimeout(
-    () => timeout.abort(new Error(`no answer within ${CONNECT_MS / 1000} s`)),
+    () => socket.destroy(new Error(`no answer within ${CONNECT_MS / 1000} s`)),
     CONNECT_MS,
   );
   try {
-    return await Deno.connect({ ...target, signal: timeout.signal });
+    await once(socket, "connect");
+    return socket;
   } catch (error) {
-    throw new DisplayUnreachable(target, error);
+    throw new DisplayUnreachable({ hostname, port }, error);
   } finally {
     clearTimeout(timer);
   }
 }
 
-/** Pictures come in large runs. */
-const CHUNK_BYTES = 65_536;
-
-async function* chunksOf(connection: Deno.TcpConn): AsyncIterable<Uint8Array<ArrayBuffer>> {
-  const buffer = new Uint8Array(CHUNK_BYTES);
-  for (;;) {
-    const read = await connection.read(buffer);
-    if (read === null) return;
-    yield buffer.slice(0, read);
-  }
+async function* chunksOf(socket: Socket): AsyncIterable<Uint8Array<ArrayBuffer>> {
+  for await (const chunk of socket) yield new Uint8Array(chunk);
 }

@@ -1,5 +1,5 @@
 /** Explains errors of the operating system and the runtime in plain words. Pure. */
-import { errnoName } from "./errno.ts";
+import { type ErrnoName, errnoName } from "./errno.ts";
 
 /** What each error means, as the end of a sentence that names the file or address. */
 const MEANINGS: Readonly<Record<string, string>> = {
@@ -79,12 +79,22 @@ export function isMissing(error: unknown): boolean {
   return systemErrorCode(error) === "ENOENT";
 }
 
+/** Whether the runtime refused it, because the program was started without that permission. */
+export function isNotPermitted(error: unknown): boolean {
+  return error instanceof Error && error.name === "NotCapable";
+}
+
+/** An error of the operating system. */
+export function systemError(code: ErrnoName, message: string): Error {
+  return Object.assign(new Error(message), { code });
+}
+
 /** What an error of the system or the runtime means, as the end of a sentence; null for any other error. */
 export function describeSystemError(error: unknown): string | null {
   const code = systemErrorCode(error);
   if (code !== null) return MEANINGS[code] ?? null;
   if (!(error instanceof Error)) return null;
-  if (error.name === "NotCapable") {
+  if (isNotPermitted(error)) {
     const [, what = "more"] = /^Requires (.+?),? run again/.exec(error.message) ?? [];
     return `this program was started without the required permission (${what}); start it as the README shows`;
   }

@@ -4,6 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
+import { runtime } from "../runtime/runtime.ts";
 import { GIB, MIB } from "../units.ts";
 import { qcow2Head } from "./images/disk_image.ts";
 import { addDataset, addFile, type Store } from "./store.ts";
@@ -24,19 +25,19 @@ export interface DemoImages extends AsyncDisposable {
 }
 
 /** Puts an image onto the NAS, and serves another one until this is disposed of. */
-export function startDemoImages(store: Store): DemoImages {
+export async function startDemoImages(store: Store): Promise<DemoImages> {
   addDataset(store, { name: "tank/images", type: "FILESYSTEM" });
   addFile(store, PATH, { sizeBytes: 420 * MIB, head: qcow2Head(3 * GIB) });
   const file = new Uint8Array(FILE_BYTES);
   file.set(qcow2Head(2 * GIB));
   const sha256 = createHash("sha256").update(file).digest("hex");
-  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, ({ url }) => {
+  const server = await runtime.serve({ hostname: "127.0.0.1", port: 0 }, ({ url }) => {
     const { pathname } = new URL(url);
     if (pathname === "/SHA256SUMS") return new Response(`${sha256}  ${FILE_NAME}\n`);
     if (pathname !== `/${FILE_NAME}`) return new Response("Not found", { status: 404 });
     return new Response(slowly(file), { headers: { "content-length": String(file.length) } });
   });
-  const address = `http://127.0.0.1:${server.addr.port}/${FILE_NAME}`;
+  const address = `http://127.0.0.1:${server.port}/${FILE_NAME}`;
   return { sections: sectionsOf(address, sha256), [Symbol.asyncDispose]: () => server.shutdown() };
 }
 

@@ -5,6 +5,7 @@ import { Faults } from "./faults.ts";
 import { addForeignVms } from "./foreign_vms.ts";
 import { Measuring } from "./measuring.ts";
 import { Nas } from "./nas.ts";
+import { runtime } from "../runtime/runtime.ts";
 import { guestFetch } from "./guests/fetch.ts";
 import { Guests } from "./guests/guests.ts";
 import { Screens } from "./screens/screens.ts";
@@ -72,18 +73,9 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   const sockets = new Set<WebSocket>();
   const hostname = options.hostname ?? "127.0.0.1";
   const { tls, unixPath, answerInstead } = options;
-  const onError = () => new Response("The simulated NAS failed", { status: 500 });
-  const listen = async (port: number) => {
-    const listening = Promise.withResolvers<number>();
-    const server = Deno.serve({
-      ...tls,
-      hostname,
-      port,
-      onListen: ({ port }) => listening.resolve(port),
-      onError,
-    }, (request, { remoteAddr }) => {
+  const listen = (port: number) =>
+    runtime.serve({ hostname, port, ...(tls === undefined ? {} : { tls }) }, (request, address) => {
       if (answerInstead !== undefined) return answerInstead();
-      const address = "hostname" in remoteAddr ? remoteAddr.hostname : "";
       const loopback = ["127.0.0.1", "::1"].includes(address);
       return answer(request, shared, sockets, {
         secureTransport: loopback || tls !== undefined,
@@ -91,14 +83,12 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
         address,
       });
     });
-    server.finished.catch(listening.reject);
-    return { server, port: await listening.promise };
-  };
-  const local = unixPath === undefined ? null : Deno.serve(
-    { path: unixPath, onListen: () => {}, onError },
+  const local = unixPath === undefined ? null : await runtime.serve(
+    { unixPath },
     (request) => answer(request, shared, sockets, { secureTransport: true, root: true, address: "" }),
   );
-  let { server, port } = await listen(options.port ?? 0);
+  let server = await listen(options.port ?? 0);
+  const { port } = server;
   const screens = options.screens ? new Screens(nas, hostname) : null;
   const guests = options.guests === undefined ? null : new Guests(nas, guestFetch, options.guests);
   const stop = async () => {
@@ -139,7 +129,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     comeBack: async ({ restarted = false } = {}) => {
       if (restarted) nas.restart();
       if (restarted) guests?.follow();
-      ({ server, port } = await listen(port));
+      server = await listen(port);
     },
     stop,
     [Symbol.asyncDispose]: stop,
@@ -184,7 +174,7 @@ function answer(
   if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
     return new Response("This is a WebSocket endpoint", { status: 400 });
   }
-  const { socket, response } = Deno.upgradeWebSocket(request, { idleTimeout: 0 });
+  const { socket, response } = runtime.upgradeWebSocket(request, { idleTimeout: 0 });
   socket.binaryType = "arraybuffer";
   sockets.add(socket);
   const peer = isShell ? serveShell(socket, shared) : serveApi(socket, shared, { ...transport, isLegacy });

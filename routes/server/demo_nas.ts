@@ -31,7 +31,7 @@ export async function startDemoNas({ story, simulator: options }: Options): Prom
   const nas = { host: simulator.url, ...account, simulated: true };
   const journal = story ? await tellStory(simulator, nas) : null;
   // The story is about what goes wrong, without images.
-  const images = story ? null : startDemoImages(simulator.store);
+  const images = story ? null : await startDemoImages(simulator.store);
   const outage = story ? goAwayOnce(simulator) : null;
   const stop = async () => {
     await outage?.[Symbol.asyncDispose]();

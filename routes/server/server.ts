@@ -276,7 +276,7 @@ function cannotListen(error: unknown, { listenHost, listenPort, tls }: Settings)
   const refuse = (field: string, message: string) =>
     new ConfigurationError("environment", [{ field, message }], { cause: error });
   const system = systemErrorCode(error) === null ? null : describeSystemError(error);
-  if (error instanceof Deno.errors.AddrInUse) {
+  if (systemErrorCode(error) === "EADDRINUSE") {
     const message =
       `Port ${listenPort} is in use on ${listenHost}. Set PORT to another port, or to 0 for a free one`;
     return refuse("PORT", message);

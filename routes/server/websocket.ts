@@ -1,5 +1,6 @@
 /** Upgrades requests to WebSockets. */
 import type { Context } from "hono";
+import { runtime } from "../../lib/runtime/runtime.ts";
 
 /** Upgrades a request; `use` gets the socket before it opens. */
 export function upgradeToWebSocket(c: Context, use: (socket: WebSocket) => void): Response {
@@ -8,7 +9,10 @@ export function upgradeToWebSocket(c: Context, use: (socket: WebSocket) => void)
   }
   // Browsers close a WebSocket for which they named protocols and got none.
   const protocol = c.req.header("sec-websocket-protocol")?.split(",")[0]?.trim();
-  const { socket, response } = Deno.upgradeWebSocket(c.req.raw, protocol === undefined ? {} : { protocol });
+  const { socket, response } = runtime.upgradeWebSocket(
+    c.req.raw,
+    protocol === undefined ? {} : { protocol },
+  );
   use(socket);
   return response;
 }

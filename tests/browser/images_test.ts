@@ -25,7 +25,7 @@ const paths = pathServerWhenNeeded({ host: "127.0.0.1", port: 0 });
 /** The example configuration with the demo's images; their server listens when the page asks for it. */
 async function withDemoImages({ dashboard }: Session, test: () => Promise<void>): Promise<void> {
   const { store, simulator } = dashboard;
-  await using images = startDemoImages(simulator.store);
+  await using images = await startDemoImages(simulator.store);
   const { text, fingerprint: shown } = store.read();
   assert.ok(store.save({ text: text + images.sections, shown: shown ?? "", action: "yaml", at: 0 }).ok);
   await test();

@@ -2,6 +2,7 @@
  * Protects the log: one line per event, no secret in any form, nothing that could forge a line or control a terminal.
  */
 import assert from "node:assert/strict";
+import fs from "node:fs";
 import fc from "../support/packages/fast_check.ts";
 import { mock } from "node:test";
 import { setupLogging, silentLogger } from "../../lib/observability/logging.ts";
@@ -166,7 +167,7 @@ Deno.test("a field cannot replace the time, level or message of its line", () =>
 
 Deno.test("logs are written to standard error by default, and the silent logger writes nothing", () => {
   const lines: string[] = [];
-  const write = mock.method(Deno.stderr, "writeSync", (bytes: Uint8Array) => {
+  const write = mock.method(fs, "writeSync", (_to: number, bytes: Uint8Array) => {
     lines.push(new TextDecoder().decode(bytes));
     return bytes.length;
   });
@@ -180,7 +181,7 @@ Deno.test("logs are written to standard error by default, and the silent logger 
 });
 
 Deno.test("a closed log does not stop the program", () => {
-  const write = mock.method(Deno.stderr, "writeSync", () => {
+  const write = mock.method(fs, "writeSync", () => {
     throw new Deno.errors.BrokenPipe("Broken pipe");
   });
   try {

@@ -1,4 +1,17 @@
 /** Writes into a file that is there, which keeps its owner, mode, links and mounts; what fails leaves it as it was. */
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  readdirSync,
+  readSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
+import { isMissing } from "../../errors/system_errors.ts";
 import { isFolder } from "../files.ts";
 
 /** A file open for writing. */
@@ -53,43 +66,43 @@ function putBack(file: OpenFile, before: Uint8Array): void {
 const NEW_FILE = 0o644;
 
 function openFile(path: string): OpenFile {
-  const file = Deno.openSync(path, { read: true, write: true, create: true, mode: NEW_FILE });
+  const file = openSync(path, constants.O_RDWR | constants.O_CREAT, NEW_FILE);
   return {
     read: () => {
-      const bytes = new Uint8Array(file.statSync().size);
-      file.seekSync(0, Deno.SeekMode.Start);
+      const bytes = new Uint8Array(fstatSync(file).size);
       let length = 0;
       for (let read = 1; length < bytes.length && read > 0; length += read) {
-        read = file.readSync(bytes.subarray(length)) ?? 0;
+        read = readSync(file, bytes, length, bytes.length - length, length);
       }
       return bytes.subarray(0, length);
     },
     write: (bytes, position) => {
-      file.seekSync(position, Deno.SeekMode.Start);
-      for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
+      for (let at = 0; at < bytes.length;) {
+        at += writeSync(file, bytes, at, bytes.length - at, position + at);
+      }
     },
-    truncate: (size) => file.truncateSync(size),
-    sync: () => file.syncSync(),
-    [Symbol.dispose]: () => file.close(),
+    truncate: (size) => ftruncateSync(file, size),
+    sync: () => fsyncSync(file),
+    [Symbol.dispose]: () => closeSync(file),
   };
 }
 
 /** Why a file that is there cannot be written; null when it can, or is not there. */
 export function writeRefusal(path: string): unknown {
   try {
-    Deno.openSync(path, { read: true, write: true }).close();
+    closeSync(openSync(path, "r+"));
     return null;
   } catch (error) {
-    return error instanceof Deno.errors.NotFound ? null : error;
+    return isMissing(error) ? null : error;
   }
 }
 
 /** The names in a folder, sorted; none when it does not exist. */
 export function namesIn(folder: string): string[] {
-  return isFolder(folder) ? [...Deno.readDirSync(folder)].map(({ name }) => name).sort() : [];
+  return isFolder(folder) ? readdirSync(folder).sort() : [];
 }
 
 /** Removes a file. */
 export function removeFile(path: string): void {
-  Deno.removeSync(path);
+  unlinkSync(path);
 }

@@ -1,4 +1,5 @@
 /** Reads environment variables: from the process, a file of values, or a secret's own file. Nothing else reads them. */
+import process from "node:process";
 import { ConfigurationError, type Problem } from "../../errors/errors.ts";
 import { reasonOf } from "../../errors/system_errors.ts";
 import { readTextFile } from "../files.ts";
@@ -165,7 +166,7 @@ function lookup(
 }
 
 function processEnvironment(name: EnvironmentName): string | undefined {
-  return Deno.env.get(name);
+  return process.env[name];
 }
 
 /** Reads a secret from its file, without the trailing newline that editors add. */

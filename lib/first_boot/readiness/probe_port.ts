@@ -1,5 +1,7 @@
 /** Asks whether something listens on a port of a guest. It connects, reads a greeting at most, and sends nothing. */
-import { reasonOf } from "../../errors/system_errors.ts";
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { reasonOf, systemErrorCode } from "../../errors/system_errors.ts";
 
 /** A port to ask. */
 export interface ProbedPort {
@@ -31,26 +33,30 @@ const MAX_GREETING_BYTES = 128;
 /** Asks from here. */
 export const probePort: ProbePort = async ({ address, port, timeoutMs }) => {
   const signal = AbortSignal.timeout(timeoutMs);
+  const socket = connect({ host: address, port });
+  // Errors after the connection is made end the greeting.
+  socket.on("error", () => {});
   try {
-    using connection = await Deno.connect({ hostname: address, port, signal });
-    return { state: "open", greeting: await readGreeting(connection), because: null };
+    await once(socket, "connect", { signal });
+    return { state: "open", greeting: await readGreeting(socket), because: null };
   } catch (error) {
     const because = signal.aborted ? null : reasonOf(error);
-    const isRefused = error instanceof Deno.errors.ConnectionRefused;
+    const isRefused = systemErrorCode(error) === "ECONNREFUSED";
     return { state: isRefused ? "refused" : "silent", greeting: null, because };
+  } finally {
+    socket.destroy();
   }
 };
 
-async function readGreeting(connection: Deno.Conn): Promise<string | null> {
-  const bytes = new Uint8Array(MAX_GREETING_BYTES);
-  const late = Promise.withResolvers<null>();
-  const timer = setTimeout(() => late.resolve(null), GREETING_MS);
-  // A read that is still waiting ends with the connection.
-  const read = connection.read(bytes).catch(() => null);
-  const length = await Promise.race([read, late.promise]);
+async function readGreeting(socket: Socket): Promise<string | null> {
+  const read = Promise.withResolvers<Uint8Array | null>();
+  const timer = setTimeout(() => read.resolve(null), GREETING_MS);
+  socket.once("data", read.resolve);
+  socket.once("close", () => read.resolve(null));
+  const bytes = await read.promise;
   clearTimeout(timer);
-  if (length === null) return null;
-  const line = new TextDecoder().decode(bytes.subarray(0, length)).split(/[\r\n]/)[0] ?? "";
+  if (bytes === null) return null;
+  const line = new TextDecoder().decode(bytes.subarray(0, MAX_GREETING_BYTES)).split(/[\r\n]/)[0] ?? "";
   // Only what people can read: this is shown.
   return /^[\x20-\x7e]+$/.test(line) ? line : null;
 }

@@ -1,5 +1,7 @@
 /** The disk of the NAS, where this program runs on the NAS itself. Nothing else in the library touches the file system of images. */
-import { reasonOf } from "../../errors/system_errors.ts";
+import { open, stat, unlink, writeFile } from "node:fs/promises";
+import { runtime } from "../../runtime/runtime.ts";
+import { isMissing, reasonOf } from "../../errors/system_errors.ts";
 
 /** Files below the folders of the NAS. */
 export interface LocalDisk {
@@ -21,30 +23,29 @@ const MODE = 0o644;
 /** The disk of this machine. */
 export const LOCAL_DISK: LocalDisk = {
   whyNotWritable: async (folder, { isTried }) => {
-    const { state } = await Deno.permissions.query({ name: "write", path: folder });
-    if (state !== "granted") {
+    if (!await runtime.mayWrite(folder)) {
       return `the program may not write to ${folder}; without READ_ONLY, a restart gives it the permission`;
     }
     const probe = `${folder}/.truenas-vm-manager-${crypto.randomUUID()}`;
     try {
       if (!isTried) {
-        await Deno.stat(folder);
+        await stat(folder);
         return null;
       }
-      await Deno.writeFile(probe, new Uint8Array(), { createNew: true });
-      await Deno.remove(probe);
+      await writeFile(probe, "", { flag: "wx" });
+      await unlink(probe);
       return null;
     } catch (error) {
       // The dataset is made with the first image.
-      if (error instanceof Deno.errors.NotFound) return null;
+      if (isMissing(error)) return null;
       return reasonOf(error);
     }
   },
   write: async (path, chunks, onChunk) => {
-    using file = await Deno.open(path, { write: true, create: true, truncate: true, mode: MODE });
+    await using file = await open(path, "w", MODE);
     let size = 0;
     for await (const chunk of chunks) {
-      for (let at = 0; at < chunk.length;) at += await file.write(chunk.subarray(at));
+      for (let at = 0; at < chunk.length;) at += (await file.write(chunk, at)).bytesWritten;
       size += chunk.length;
       onChunk();
     }
@@ -52,13 +53,13 @@ export const LOCAL_DISK: LocalDisk = {
     return size;
   },
   readHead: async (path, length) => {
-    using file = await Deno.open(path);
+    await using file = await open(path);
     const head = new Uint8Array(length);
     let at = 0;
     while (at < length) {
-      const count = await file.read(head.subarray(at));
-      if (count === null) break;
-      at += count;
+      const { bytesRead } = await file.read(head, at, length - at, null);
+      if (bytesRead === 0) break;
+      at += bytesRead;
     }
     return head.subarray(0, at);
   },

@@ -1,4 +1,6 @@
 /** Listens for the displays of running VMs, as QEMU does on a real NAS. */
+import { createServer, type Server, type Socket } from "node:net";
+import { systemErrorCode } from "../../errors/system_errors.ts";
 import type { Nas } from "../nas.ts";
 import { makeKey, serveChannel, type SimulatedDisplay, type Wire } from "./spice.ts";
 import { Terminal } from "./terminal.ts";
@@ -35,8 +37,11 @@ export class Screens {
       const name = vms.get(vm)?.config.name;
       if (this.#open.has(id) || typeof port !== "number" || name === undefined) continue;
       const display = { terminal: new Terminal(name), password: String(password) };
-      const screen = Screen.listen({ hostname: this.#hostname, port }, display, this.#key);
-      if (screen !== null) this.#open.set(id, screen);
+      const at = { hostname: this.#hostname, port };
+      const screen: Screen = new Screen(at, display, this.#key, () => {
+        if (this.#open.get(id) === screen) this.#open.delete(id);
+      });
+      this.#open.set(id, screen);
     }
   }
 
@@ -48,71 +53,64 @@ export class Screens {
 
 /** One display's port. */
 class Screen {
-  readonly #listener: Deno.TcpListener;
-  readonly #connections = new Set<Deno.TcpConn>();
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
 
-  private constructor(listener: Deno.TcpListener) {
-    this.#listener = listener;
-  }
-
-  static listen(
-    at: { readonly hostname: string; readonly port: number },
+  /** Listens; `onTaken` is called when another program does. */
+  constructor(
+    { hostname, port }: { readonly hostname: string; readonly port: number },
     display: SimulatedDisplay,
     key: Promise<CryptoKeyPair>,
-  ): Screen | null {
-    try {
-      const screen = new Screen(Deno.listen(at));
-      void screen.#accept(display, key);
-      return screen;
-    } catch (error) {
-      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
-      return null;
-    }
+    onTaken: () => void,
+  ) {
+    this.#server = createServer((socket) => void this.#serve(socket, display, key));
+    this.#server.on("error", (error) => {
+      if (systemErrorCode(error) !== "EADDRINUSE") throw error;
+      onTaken();
+    });
+    this.#server.listen(port, hostname);
   }
 
   close(): void {
-    this.#listener.close();
-    for (const connection of this.#connections) this.#end(connection);
+    this.#server.close();
+    for (const socket of this.#sockets) socket.destroy();
   }
 
-  async #accept(display: SimulatedDisplay, key: Promise<CryptoKeyPair>): Promise<void> {
-    for await (const connection of this.#listener) {
-      this.#connections.add(connection);
-      void this.#serve(connection, display, key);
-    }
-  }
-
-  async #serve(
-    connection: Deno.TcpConn,
-    display: SimulatedDisplay,
-    key: Promise<CryptoKeyPair>,
-  ): Promise<void> {
+  async #serve(socket: Socket, display: SimulatedDisplay, key: Promise<CryptoKeyPair>): Promise<void> {
+    this.#sockets.add(socket);
+    socket.on("error", () => {});
     try {
-      await serveChannel(wireOf(connection), display, await key);
+      await serveChannel(wireOf(socket), display, await key);
     } catch {
       // The client is gone.
     }
-    this.#end(connection);
-  }
-
-  #end(connection: Deno.TcpConn): void {
-    if (this.#connections.delete(connection)) connection.close();
+    this.#sockets.delete(socket);
+    socket.destroy();
   }
 }
 
-function wireOf(connection: Deno.TcpConn): Wire {
+function wireOf(socket: Socket): Wire {
+  const incoming: AsyncIterator<Uint8Array> = socket[Symbol.asyncIterator]();
+  let rest: Uint8Array = new Uint8Array();
   return {
     read: async (bytes) => {
       const all = new Uint8Array(bytes);
       for (let filled = 0; filled < bytes;) {
-        const read = await connection.read(all.subarray(filled));
-        if (read === null) throw new Error("The client closed the connection");
-        filled += read;
+        if (rest.length === 0) {
+          const { value, done } = await incoming.next();
+          if (done) throw new Error("The client closed the connection");
+          rest = value;
+        }
+        const taken = rest.subarray(0, bytes - filled);
+        all.set(taken, filled);
+        filled += taken.length;
+        rest = rest.subarray(taken.length);
       }
       return all;
     },
-    write: async (bytes) => {
-      for (let sent = 0; sent < bytes.length;) sent += await connection.write(bytes.subarray(sent));
-    },
+    write: (bytes) =>
+      new Promise((resolve, reject) => {
+        socket.write(bytes, (error) => error ? reject(error) : resolve());
+      }),
   };
 }

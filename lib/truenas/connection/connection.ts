@@ -9,6 +9,8 @@ import { TrueNASConnectionError, TrueNASError } from "../../errors/errors.ts";
 import { LEGACY_PROTOCOL } from "./legacy_protocol.ts";
 import { JSON_RPC, type Protocol } from "./protocol.ts";
 import { SHELL_PATH, type ShellSocket } from "./shell.ts";
+import { runtime } from "../../runtime/runtime.ts";
+import type { Client } from "../../runtime/types.ts";
 import { type ApiChoice, chooseApi } from "../versions.ts";
 
 /** Timeout for opening a connection, in milliseconds; a booting NAS answers slowly. */
@@ -59,7 +61,7 @@ export interface OpenNas {
 
 /** The transport to the NAS for both HTTP and WebSocket. */
 interface Transport {
-  readonly client: Deno.HttpClient;
+  readonly client: Client;
   /** `ws://nas.lan`, without a path. */
   readonly base: string;
   readonly tunnel: PinnedTunnel | null;
@@ -128,11 +130,7 @@ async function makeTransport(
     ? await openPinnedTunnel(peerOf(address.url), fingerprint, tunnelSockets)
     : null;
   const path = address.kind === "unix" ? address.path : tunnel?.path;
-  const client = Deno.createHttpClient({
-    // Prevents idle connections from staying open.
-    poolMaxIdlePerHost: 0,
-    ...(path === undefined ? { caCerts: [...caCerts] } : { proxy: { transport: "unix", path } }),
-  });
+  const client = runtime.client(path === undefined ? { caCerts } : { unixPath: path });
   const base = tunnel === null ? address.url : `ws://${new URL(address.url).host}`;
   const close = () => {
     client.close();
@@ -158,8 +156,7 @@ async function readApiVersions(
   const signals = signal === undefined ? [timeout] : [timeout, signal];
   let response: Response;
   try {
-    response = await fetch(`${base.replace(/^ws/, "http")}/api/versions`, {
-      client,
+    response = await client.fetch(`${base.replace(/^ws/, "http")}/api/versions`, {
       redirect: "manual",
       signal: AbortSignal.any(signals),
     });
@@ -239,7 +236,7 @@ export async function requestNas<T>(
   const signal = AbortSignal.any([timeout, ...(init.signal ? [init.signal] : [])]);
   try {
     const url = `${transport.base.replace(/^ws/, "http")}${path}`;
-    return await read(await fetch(url, { ...init, signal, redirect: "manual", client: transport.client }));
+    return await read(await transport.client.fetch(url, { ...init, signal, redirect: "manual" }));
   } catch (error) {
     if (error instanceof TrueNASError || init.signal?.aborted) throw error;
     const message = timeout.aborted
@@ -260,7 +257,7 @@ export async function requestNas<T>(
 function openWebSocket(transport: Transport, path: string, options: OpenOptions): Promise<WebSocket> {
   const { timeoutMs = OPEN_TIMEOUT_MS, signal } = options;
   const { promise, resolve, reject } = Promise.withResolvers<WebSocket>();
-  const socket = new WebSocket(`${transport.base}${path}`, { client: transport.client });
+  const socket = transport.client.webSocket(`${transport.base}${path}`);
   const settle = () => {
     clearTimeout(timer);
     signal?.removeEventListener("abort", onAbort);

@@ -61,7 +61,7 @@ export async function withoutImages(look: (url: string) => Promise<void>): Promi
 export async function withImages(look: (dashboard: TestDashboard) => Promise<void>): Promise<void> {
   await using dashboard = await startDashboard({ config: TEST_CONFIG });
   const { store, simulator, manager } = dashboard;
-  await using images = startDemoImages(simulator.store);
+  await using images = await startDemoImages(simulator.store);
   addFile(simulator.store, "/mnt/tank/images/alpine-3.22.qcow2", { sizeBytes: 190 * 1024 ** 2 });
   const { text, fingerprint: shown } = store.read();
   assert.ok(store.save({ text: text + images.sections, shown: shown ?? "", action: "yaml", at: 0 }).ok);
