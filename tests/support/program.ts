@@ -94,12 +94,13 @@ export async function startProgram(
 export async function beginWorkers(
   { url }: Pick<Program, "url">,
   other: Readonly<Record<string, string>> = {},
+  headers: Readonly<Record<string, string>> = {},
 ): Promise<string> {
   const send = (path: string, fields: Record<string, string> = {}) =>
     fetch(url + path, {
       method: "POST",
       body: new URLSearchParams({ ...FORM, ...other, ...fields }),
-      headers: { origin: url },
+      headers: { ...headers, origin: url },
       redirect: "manual",
     });
   for (;;) {

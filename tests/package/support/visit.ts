@@ -31,10 +31,17 @@ export interface Visit {
   readonly said: string;
 }
 
+/** What else is done during a visit. */
+export interface VisitOptions {
+  readonly meanwhile?: (url: string) => Promise<void>;
+  /** Sent with every request. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 /** Starts a program, opens its page, creates two VMs, does what else is asked and stops it. */
 export async function visit(
   { command: [program = "", ...args], cwd, env = {} }: Start,
-  { meanwhile }: { readonly meanwhile?: (url: string) => Promise<void> } = {},
+  { meanwhile, headers = {} }: VisitOptions = {},
 ): Promise<Visit> {
   await using simulator = await startSimulator({ times: TEST_TIMES });
   const startedAt = performance.now();
@@ -60,9 +67,9 @@ export async function visit(
   const reading = Promise.all([read(child.stdout), read(child.stderr)]);
   void reading.then(() => ready.reject(new assert.AssertionError({ message: `It did not start: ${said}` })));
   const url = await ready.promise;
-  await openPage(url);
+  await openPage(url, headers);
   const pageMs = Math.round(performance.now() - startedAt);
-  const status = await createVms(url);
+  const status = await createVms(url, headers);
   await meanwhile?.(url);
   Deno.kill(await innermost(child.pid), "SIGTERM");
   const { code } = await child.status;
@@ -89,16 +96,19 @@ export function settingsFor(url: string): Record<string, string> {
 }
 
 /** Opens the page of a running program. */
-export async function openPage(url: string): Promise<void> {
-  const page = await (await fetch(url)).text();
+export async function openPage(url: string, headers: Readonly<Record<string, string>> = {}): Promise<void> {
+  const page = await (await fetch(url, { headers })).text();
   assert.match(page, /<title>VMs/);
 }
 
 /** Creates two VMs by the forms of the page; how the operation ended. */
-export async function createVms(url: string): Promise<string> {
-  const path = await beginWorkers({ url });
+export async function createVms(
+  url: string,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<string> {
+  const path = await beginWorkers({ url }, {}, headers);
   for (;;) {
-    const answer = await fetch(url + path, { headers: { accept: "application/json" } });
+    const answer = await fetch(url + path, { headers: { ...headers, accept: "application/json" } });
     const { status } = await answer.json();
     if (status !== "running") return status;
   }
