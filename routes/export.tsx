@@ -7,10 +7,10 @@ import { type ClusterNode, nodeOfPlanned, nodeOfVm } from "../lib/exports/nodes.
 import {
   EXPORT_NAMES,
   isExportName,
-  isTalosVersion,
   TALOS_VERSION,
   TALOS_VERSIONS,
   type TalosVersion,
+  talosVersionOf,
 } from "../lib/exports/names.ts";
 import { givenAddresses } from "../lib/operations/record/given_addresses.ts";
 import { tar } from "../lib/exports/tar.ts";
@@ -33,10 +33,11 @@ export function exportRoutes(dashboard: Dashboard): Hono<AppEnv> {
     if (format !== undefined && !isExportName(format)) {
       return c.text(`Unknown format ${quoted(format)}. Choose one of: ${EXPORT_NAMES.join(", ")}\n`, 422);
     }
-    const talos = c.req.query("talos") ?? TALOS_VERSION;
-    if (!isTalosVersion(talos)) {
+    const wanted = c.req.query("talos") ?? TALOS_VERSION;
+    const talos = talosVersionOf(wanted);
+    if (talos === null) {
       return c.text(
-        `Unsupported Talos version ${quoted(talos)}. Choose one of: ${TALOS_VERSIONS.join(", ")}\n`,
+        `Unsupported Talos version ${quoted(wanted)}. Choose one of: ${TALOS_VERSIONS.join(", ")}\n`,
         422,
       );
     }

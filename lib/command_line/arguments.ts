@@ -15,7 +15,13 @@ import {
   type OptionSpec,
 } from "./commands.ts";
 import { ENVIRONMENT_NAMES } from "../configuration/environment/environment.ts";
-import { EXPORT_NAMES, type ExportName, TALOS_VERSIONS, type TalosVersion } from "../exports/names.ts";
+import {
+  EXPORT_NAMES,
+  type ExportName,
+  TALOS_VERSIONS,
+  type TalosVersion,
+  talosVersionOf,
+} from "../exports/names.ts";
 import { didYouMean } from "./nearest.ts";
 import { ON_FAILURE, type OnFailure } from "../configuration/on_failure.ts";
 import {
@@ -278,7 +284,8 @@ function optionsOf(values: Values, words: readonly string[]): Options {
     export: {
       format: choiceOf("--format", EXPORT_NAMES, values.format),
       output: values.output,
-      talosVersion: choiceOf("--talos-version", TALOS_VERSIONS, values.talosVersion),
+      talosVersion: values.talosVersion === undefined ? undefined : talosVersionOf(values.talosVersion) ??
+        choiceOf("--talos-version", TALOS_VERSIONS, values.talosVersion),
       planned: values.planned ?? false,
     },
     inventory: { list: values.list ?? false, host: values.host },

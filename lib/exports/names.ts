@@ -20,7 +20,8 @@ export type TalosVersion = typeof TALOS_VERSIONS[number];
 /** The newest stable version. */
 export const TALOS_VERSION: TalosVersion = "1.14";
 
-/** Whether a word is a supported version of Talos. */
-export function isTalosVersion(word: string): word is TalosVersion {
-  return TALOS_VERSIONS.some((version) => version === word);
+/** The supported version that a text names: `1.13`, `v1.13` or a patch release of it such as `v1.13.4`; null for others. */
+export function talosVersionOf(text: string): TalosVersion | null {
+  const [, version] = /^v?(\d+\.\d+)(\.\d+(-[\w.+-]+)?)?$/.exec(text) ?? [];
+  return TALOS_VERSIONS.find((known) => known === version) ?? null;
 }

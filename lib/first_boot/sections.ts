@@ -1,7 +1,7 @@
 /** The sections `seed` and `ready` of a VM type; `addresses` is in addresses/address_section.ts. */
 import { z } from "../zod.ts";
 import { checkedValue, choice, listOf, otherwise, text } from "../configuration/checked_values.ts";
-import { isTalosVersion, TALOS_VERSIONS } from "../exports/names.ts";
+import { TALOS_VERSIONS, talosVersionOf } from "../exports/names.ts";
 import { choiceExpected, show } from "../inputs.ts";
 import { keySourceOf } from "./rendering/seed_texts.ts";
 import { seedPathProblem } from "./seed_paths.ts";
@@ -33,14 +33,21 @@ const command = text(
 
 /** YAML reads 1.13 as a number. */
 const talosVersion = z.unknown().transform((value, context): string => {
-  const version = typeof value === "number" ? String(value) : value;
-  if (typeof version === "string" && isTalosVersion(version)) return version;
+  const version = typeof value === "number" || typeof value === "string"
+    ? talosVersionOf(String(value))
+    : null;
+  if (version !== null) return version;
   context.addIssue({
     code: "custom",
     message: choiceExpected("The version of Talos", TALOS_VERSIONS, value),
   });
   return z.NEVER;
-}).meta({ enum: TALOS_VERSIONS.flatMap((version): (string | number)[] => [version, Number(version)]) });
+}).meta({
+  anyOf: [
+    { enum: TALOS_VERSIONS.flatMap((version): (string | number)[] => [version, Number(version)]) },
+    { type: "string", pattern: `^v?(${TALOS_VERSIONS.join("|").replaceAll(".", "[.]")})([.][0-9]+(-.+)?)?$` },
+  ],
+});
 
 const seedKeys = z.strictObject({
   kind: choice("kind", ["cloud-init", "talos", "ignition"]),
@@ -144,7 +151,7 @@ const when = checkedValue(
   .meta({ type: "string", pattern: `^(${WHEN.join("|")}|tcp:[0-9]{1,5})$` });
 
 const readyKeys = z.strictObject({
-  when,
+  when: when.optional(),
   timeout: checkedValue(
     (value): value is string => typeof value === "string" && timeoutMsOf(value) !== null,
     (value) =>

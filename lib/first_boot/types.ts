@@ -52,8 +52,8 @@ export type ReadyOtherwise = "keep" | "roll-back" | "stop";
 
 /** The section `ready` of a VM type. */
 export interface ReadySection {
-  /** What shows that it answers. */
-  readonly when: ReadyWhen;
+  /** What shows that it answers; default: what cloud-init reports where it is fetched from here, and nothing otherwise. */
+  readonly when?: ReadyWhen | undefined;
   /** `10m`, the default; `90s`, `1h`. */
   readonly timeout?: string | undefined;
   /** Default `keep`. */

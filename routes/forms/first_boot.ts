@@ -70,9 +70,11 @@ function addressSectionOf({ addresses, gateway, dns }: AddressRow): Exclude<Addr
 }
 
 function readyOf({ when, port, timeout, otherwise }: FirstBootForm): Plain | undefined {
-  if (when === "") return undefined;
+  const isUsual = when === "" && timeout === "" && otherwise === "keep";
+  if (isUsual) return undefined;
+  if (when === "none") return { when };
   return {
-    when: when === PORT ? `${PORT}:${port}` : when,
+    ...(when === "" ? {} : { when: when === PORT ? `${PORT}:${port}` : when }),
     ...(timeout === "" ? {} : { timeout }),
     ...(otherwise === "keep" ? {} : { otherwise }),
   };

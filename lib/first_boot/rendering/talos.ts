@@ -1,6 +1,6 @@
 /** Seeds of Talos: the files of `talosctl gen config`, with what differs from node to node. Pure. */
 import { ConfigurationError } from "../../errors/errors.ts";
-import { isTalosVersion, TALOS_VERSION, TALOS_VERSIONS, type TalosVersion } from "../../exports/names.ts";
+import { TALOS_VERSION, TALOS_VERSIONS, type TalosVersion, talosVersionOf } from "../../exports/names.ts";
 import { talosDocuments } from "../../exports/talos_documents.ts";
 import { parseHostName, parseMac } from "../../exports/values.ts";
 import { isMap } from "../../configuration/yaml.ts";
@@ -40,7 +40,7 @@ export function machineConfiguration(
     readDocuments({ file: source.file, text: fillIn(source, variables, "yaml") });
   const documents = read(config);
   const main = mainDocument(config, documents);
-  const version = wanted !== undefined && isTalosVersion(wanted) ? wanted : versionOf(config, main);
+  const version = talosVersionOf(wanted ?? "") ?? versionOf(config, main);
   const own = talosDocuments(version, { host: hostOf(facts), links: linksOf(facts), installDisk: null });
   dropOlderHostName(version, main);
   setInstallDisk(main, facts);
@@ -66,8 +66,9 @@ function mainDocument(source: Source, documents: readonly MergedDocument[]): Mer
 /** The version of the installer that the configuration names, because talosctl writes its own there. */
 function versionOf(source: Source, main: MergedDocument): TalosVersion {
   const [, version = TALOS_VERSION] =
-    /:v(\d+\.\d+)\./.exec(textAt(main, ["machine", "install", "image"]) ?? "") ?? [];
-  if (isTalosVersion(version)) return version;
+    /:v?(\d+\.\d+)(?![\d/])/.exec(textAt(main, ["machine", "install", "image"]) ?? "") ?? [];
+  const known = talosVersionOf(version);
+  if (known !== null) return known;
   const message = `The configuration is for Talos ${version}, and its documents are known for ${
     TALOS_VERSIONS.join(", ")
   }; choose one as version`;

@@ -1,11 +1,12 @@
 /** Rules about how it is known that VMs answer. */
+import { vmTypeOf } from "../../configuration/configuration.ts";
 import { isUnreachable } from "../../first_boot/planning/seed_way.ts";
 import { portOf } from "../../first_boot/readiness/planned_ready.ts";
 import type { Finding, PlannedVm } from "../types.ts";
-import { type Context, error, firstOfEachType, type Rule } from "./rule.ts";
+import { type Context, error, firstOfEachType, type Rule, warning } from "./rule.ts";
 
 /** The rules. */
-export const READY_RULES: readonly Rule[] = [checkSigns];
+export const READY_RULES: readonly Rule[] = [checkSigns, checkWait];
 
 /** A VM that can give no sign would be waited for in vain. */
 function checkSigns(context: Context): Finding[] {
@@ -14,6 +15,20 @@ function checkSigns(context: Context): Finding[] {
     const why = problemOf(vm, context);
     const same = waiting.filter(({ type }) => type === vm.type);
     return why === null ? [] : [error(same, `${vm.type}.ready`, why)];
+  });
+}
+
+/** What is said of a wait that does not happen was meant for one. */
+function checkWait({ active, input: { configuration, waitReady = true } }: Context): readonly Finding[] {
+  const idle = active.filter(({ start, ready }) => waitReady && start && ready === undefined);
+  return firstOfEachType(idle).flatMap(({ type }) => {
+    const { ready } = vmTypeOf(configuration, type);
+    if (ready === undefined || ready.when !== undefined) return [];
+    return [warning(
+      `${type}.ready`,
+      `Nobody waits until the VMs of ${type} answer, because they do not fetch a first configuration (seed) of kind ` +
+        `cloud-init from this program; say by what they are known to be ready, such as when: "tcp:22"`,
+    )];
   });
 }
 

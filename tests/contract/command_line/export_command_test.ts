@@ -36,7 +36,7 @@ Deno.test("export writes each format to standard output or a file, and lists omi
 Deno.test("export --format talos writes one file per node into a folder, for the given version (fault 22)", () =>
   withCommandLine(async ({ run, folder }) => {
     const planned = ["export", "worker", "--planned", "--format", "talos", "--output", "patches/new"];
-    const old = await run(...planned, "--talos-version", "1.11");
+    const old = await run(...planned, "--talos-version", "1.11.3");
     assert.equal(old.code, 0, old.err);
     const files = await Array.fromAsync(Deno.readDir(`${folder}/patches/new`), ({ name }) => name);
     assert.deepEqual(files.sort(), ["worker01.yaml", "worker02.yaml", "worker03.yaml"]);

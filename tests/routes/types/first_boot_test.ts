@@ -125,7 +125,15 @@ Deno.test("the first boot is typed, saved, shown again, planned, and taken back"
     );
     assert.match(html, /10\.0\.0\.22/);
 
-    await save(dashboard, { "seed.kind": "", "ready.when": "", "network.0.addresses": "", quorum: "no" });
+    const nothing = { "seed.kind": "", "ready.when": "", "network.0.addresses": "", quorum: "no" };
+    await save(dashboard, { ...nothing, "ready.timeout": "20m", "ready.otherwise": "keep" });
+    const usual = parseConfigurationFile(dashboard.store.file()).configuration.types.web;
+    assert.deepEqual(usual?.ready, { timeout: "20m" }, "the usual sign, with another time");
+    assert.match(await text(fetch(`${url}/types/edit?name=web`)), /name="ready\.timeout" value="20m"/);
+    const idle = (await planned(dashboard, CREATION)).html;
+    assert.match(idle, /Nobody waits until the VMs of web answer/);
+
+    await save(dashboard, nothing);
     assert.equal(dashboard.store.file().text, CONFIG, "the text is as it was");
   }));
 
@@ -138,12 +146,13 @@ Deno.test("mistakes in the first boot are told at their fields, and what was typ
       "seed.ssh_keys": "-----BEGIN OPENSSH PRIVATE KEY-----",
       "seed.timezone": "<b>Mars",
       "ready.port": "99999",
+      "ready.timeout": "soon",
       "network.0.addresses": "10.0.0.21/24",
       "network.0.gateway": "192.168.1.1",
     });
     const html = await answer.text();
     assert.equal(answer.status, 422);
-    const fields = ["ready.port", "seed.ssh_keys", "seed.timezone", "seed.user"];
+    const fields = ["ready.port", "ready.timeout", "seed.ssh_keys", "seed.timezone", "seed.user"];
     assert.deepEqual(errorsOf(html).filter((field) => !field.startsWith("network")).toSorted(), fields);
     assert.ok(errorsOf(html).includes("network.0.gateway"));
     assert.match(html, /<details class="fold first-boot" open/);

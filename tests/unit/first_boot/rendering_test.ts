@@ -89,6 +89,12 @@ Deno.test("Talos's version is the installer's, and what is no machine configurat
   const legacy =
     "version: v1alpha1\nmachine:\n  type: worker\n  network: { hostname: old, nameservers: [10.0.0.9] }\n";
   assert.doesNotMatch(text({ ...TALOS, version: "1.12" }, legacy), /old/);
+  const pinned = (tag: string) =>
+    `version: v1alpha1\nmachine: { type: worker, install: { image: "10.0.0.1:5000/installer:${tag}" } }\n`;
+  for (const tag of ["1.11.3", "v1.11.3", "v1.11"]) {
+    assert.match(text(TALOS, pinned(tag)), /hostname: "?worker01/, tag);
+    assert.doesNotMatch(text(TALOS, pinned(tag)), /HostnameConfig/, tag);
+  }
   const wrong: readonly (readonly [string, RegExp])[] = [
     ["context: lab\ncontexts: {}\n", /^f:1:1: This is talosconfig, which talosctl itself uses/],
     ["machine: {}\n", /^f:1:1: This is no machine configuration/],

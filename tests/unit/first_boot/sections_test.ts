@@ -36,12 +36,15 @@ const RIGHT: readonly Record<string, unknown>[] = [
     seed: { kind: "talos", config: "worker.yaml", patches: ["seeds/a.yaml"], version: 1.13 },
     ready: "talos",
   },
+  { seed: { kind: "talos", config: "worker.yaml", version: "v1.13.4" } },
+  { seed: { kind: "talos", config: "worker.yaml", version: "1.11.3" } },
   { seed: { kind: "ignition", config: "seeds/node.ign", user: "core", ssh_keys: [KEY] } },
   { addresses: { lan: "dhcp" } },
   { addresses: { lan: { range: "10.0.0.21-29/24", gateway: "10.0.0.1", dns: ["10.0.0.1"] } } },
   { addresses: { lan: { list: ["10.0.0.21/24", "10.0.0.25/24", "10.0.0.29/24"] } } },
   { ready: "tcp:22" },
   { ready: { when: "agent", timeout: "90s", otherwise: "roll-back" } },
+  { ready: { timeout: "20m" } },
 ];
 
 Deno.test("the schema for editors accepts every section of first boot that the program accepts", () => {
