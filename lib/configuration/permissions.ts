@@ -116,6 +116,7 @@ function permissionsOfCommand(
 ): Permissions {
   const needs = NEEDS[command];
   const nas = reached(needs, settings);
+  const guests = command === "simulate" ? [GUEST_NETWORK] : [];
   const sockets = [...nas.sockets, ...tunnelSockets];
   const { output } = options.export;
   const hook = command === "replace" && options.drain !== undefined ? drainHook(options.drain) : null;
@@ -149,6 +150,7 @@ function permissionsOfCommand(
       ...listening,
       ...(seed === null ? [] : seedListening(seed)),
       ...nas.net,
+      ...guests,
       ...(hook?.kind === "url" ? [hook.host] : []),
       ...(needs.listens ? webhookOf(settings) : []),
       ...sockets.map((path) => `unix:${path}`),
@@ -241,6 +243,9 @@ function displaysOf(settings: Settings | null): string[] {
   const hosts = displayHosts({ address: parsed.address, publicHost: settings?.publicHost ?? null });
   return hosts.flatMap((host) => ports.map((port) => withPort(host, port)));
 }
+
+/** The loopback addresses at which the guests of a simulated NAS listen. */
+const GUEST_NETWORK = "127.20.0.0/16";
 
 interface Reached {
   readonly net: readonly string[];

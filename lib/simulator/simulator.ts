@@ -5,9 +5,11 @@ import { Faults } from "./faults.ts";
 import { addForeignVms } from "./foreign_vms.ts";
 import { Measuring } from "./measuring.ts";
 import { Nas } from "./nas.ts";
+import type { PortAnswer } from "../first_boot/readiness/probe_port.ts";
 import { runtime } from "../runtime/runtime.ts";
 import { guestFetch } from "./guests/fetch.ts";
 import { Guests } from "./guests/guests.ts";
+import { answerAt } from "./guests/ports.ts";
 import { Screens } from "./screens/screens.ts";
 import { SimulatedShell } from "./wire/shell.ts";
 import type { Store } from "./store.ts";
@@ -38,6 +40,8 @@ export interface Simulator extends AsyncDisposable {
   readonly measurements: number;
   /** Listens to what the guest of a VM prints on its serial console, until the returned function is called. */
   onConsole(vm: number, listener: (text: string) => void): () => void;
+  /** What somebody in the guests' network would find at an address. */
+  portOf(address: string, port: number): PortAnswer;
   addFault(fault: Fault): void;
   clearFaults(): void;
   setTimes(times: Partial<SimulatedTimes>): void;
@@ -90,7 +94,9 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   let server = await listen(options.port ?? 0);
   const { port } = server;
   const screens = options.screens ? new Screens(nas, hostname) : null;
-  const guests = options.guests === undefined ? null : new Guests(nas, guestFetch, options.guests);
+  const guests = options.guests === undefined
+    ? null
+    : new Guests(nas, guestFetch, options.guests, options.openPort);
   const stop = async () => {
     screens?.stop();
     guests?.stop();
@@ -112,6 +118,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
       return shared.measuring.count;
     },
     onConsole: (vm, listener) => nas.consoles.onText(vm, listener),
+    portOf: (address, port) => answerAt(nas.store, address, port),
     addFault: (fault) => faults.add(fault),
     clearFaults: () => faults.clear(),
     setTimes: (times) => {

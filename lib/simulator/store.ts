@@ -27,6 +27,8 @@ export interface StoredVm {
   address?: string;
   /** IPv4 addresses that its guest has, by the NIC's MAC address. */
   addresses?: Readonly<Record<string, string>>;
+  /** TCP ports on which its guest listens. */
+  ports?: readonly number[];
 }
 
 /** A filesystem or zvol. */

@@ -1,6 +1,7 @@
 /** The options, faults and recorded calls of the simulated NAS, for the demo, the command line and the tests. */
 
 import type { GuestTimes } from "./guests/guest_times.ts";
+import type { OpenPort } from "./guests/ports.ts";
 
 /** The releases that can be simulated. */
 export const SIMULATED_VERSIONS = ["24.04", "24.10", "25.04.0", "25.04.2", "25.10", "26.0", "27.0"] as const;
@@ -99,6 +100,8 @@ export interface SimulatorOptions {
   readonly screens?: boolean;
   /** Plays the guests of VMs whose disks have images: they fetch their seeds from this machine and phone home. Default: none. */
   readonly guests?: Partial<GuestTimes>;
+  /** Opens the ports of guests at their addresses of this machine, for programs beside this one. Default: none. */
+  readonly openPort?: OpenPort;
   /** Serves wss:// with this certificate and key, both PEM. */
   readonly tls?: { readonly cert: string; readonly key: string };
   /** Also listens on a unix socket, where every client is root, like the real middleware. */

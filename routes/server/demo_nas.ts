@@ -1,6 +1,7 @@
 /** The simulated NAS of the demo, with the past that `--story` lets it have. */
 import type { Options } from "../../lib/command_line/arguments.ts";
 import type { OperationJournal } from "../../lib/operations/record/journal.ts";
+import type { ProbePort } from "../../lib/first_boot/readiness/probe_port.ts";
 import { startDemoImages } from "../../lib/simulator/demo_images.ts";
 import { startSimulator } from "../../lib/simulator/simulator.ts";
 import { goAwayOnce, STORY_VMS, tellStory } from "../../lib/simulator/story.ts";
@@ -10,6 +11,8 @@ import type { VMManagerOptions } from "../../lib/vm_manager_options.ts";
 export interface DemoNas extends AsyncDisposable {
   readonly nas: VMManagerOptions;
   readonly journal: OperationJournal | null;
+  /** Its guests are simulated, so their ports are asked of it. */
+  readonly probePort: ProbePort;
   /** The sections that it adds to the example configuration. */
   readonly sections: string;
 }
@@ -38,5 +41,6 @@ export async function startDemoNas({ story, simulator: options }: Options): Prom
     await images?.[Symbol.asyncDispose]();
     await simulator[Symbol.asyncDispose]();
   };
-  return { nas, journal, sections: images?.sections ?? "", [Symbol.asyncDispose]: stop };
+  const probePort: ProbePort = ({ address, port }) => Promise.resolve(simulator.portOf(address, port));
+  return { nas, journal, probePort, sections: images?.sections ?? "", [Symbol.asyncDispose]: stop };
 }

@@ -78,7 +78,7 @@ export async function serve(launch: ServeOptions): Promise<number> {
       openUrl: launch.openUrl,
       seedFiles: seedFolder({ configFile, keysOf: githubKeys({ fetchText: launch.fetchText }) }),
       ...(paths === null ? {} : { paths, ...(isDemo ? {} : { offering: offeringOn(paths, stateDir) }) }),
-      probePort: launch.probePort,
+      probePort: demo?.probePort ?? launch.probePort,
     },
     templatesDir: options.templatesDir,
     configuration,

@@ -112,7 +112,7 @@ const EDGES: readonly (readonly [what: RegExp, allowed: RegExp])[] = [
   [/\bnew WebSocket\(/, /^lib\/runtime\/deno\.ts$/],
   [
     /\bnode:(tls|net|os)\b/,
-    /^lib\/(truenas\/connection\/certificate|consoles\/display_socket|first_boot\/readiness\/probe_port|simulator\/screens\/screens)\.ts$/,
+    /^lib\/(truenas\/connection\/certificate|consoles\/display_socket|first_boot\/readiness\/probe_port|simulator\/(screens\/screens|guests\/open_port))\.ts$/,
   ],
   [/\bconsole\.(log|error|warn|info|debug)\b/, /^lib\/(mod|vm_manager|errors\/errors)\.ts$/],
   [

@@ -6,7 +6,7 @@ import type { Finding, PlannedVm } from "../types.ts";
 import { type Context, error, firstOfEachType, type Rule, warning } from "./rule.ts";
 
 /** The rules. */
-export const READY_RULES: readonly Rule[] = [checkSigns, checkWait];
+export const READY_RULES: readonly Rule[] = [checkSigns, checkWait, checkRehearsal];
 
 /** A VM that can give no sign would be waited for in vain. */
 function checkSigns(context: Context): Finding[] {
@@ -30,6 +30,22 @@ function checkWait({ active, input: { configuration, waitReady = true } }: Conte
         `cloud-init from this program; say by what they are known to be ready, such as when: "tcp:22"`,
     )];
   });
+}
+
+/** A NAS at a loopback address may be simulated; its guests are on this machine, which has no static address of the plan. */
+function checkRehearsal({ active, input: { seeds }, inventory: { nas } }: Context): readonly Finding[] {
+  if (nas.simulated || seeds?.simulated !== true) return [];
+  const fixed = active.filter(({ ready, steps, devices }) =>
+    ready !== undefined && portOf(ready.when) !== null && steps.includes("ready") &&
+    devices.some((device) => device.dtype === "NIC" && device.ip !== undefined)
+  );
+  return firstOfEachType(fixed).map(({ type }) =>
+    warning(
+      `${type}.ready`,
+      `If this NAS is a simulated one, no port of ${type} answers, because the static addresses are of no machine here; ` +
+        "rehearse with DHCP, or with ready: none",
+    )
+  );
 }
 
 function problemOf({ ready, seed, devices, type }: PlannedVm, context: Context): string | null {

@@ -1,5 +1,6 @@
 /** What cloud-init 22.4 makes of a seed: its configuration, and the warnings that it prints. Pure. */
 import { LineCounter, parseDocument } from "../../configuration/yaml.ts";
+import { portsOf } from "./ports.ts";
 
 /** What a guest becomes of its seed. */
 export interface GuestSetup {
@@ -10,6 +11,8 @@ export interface GuestSetup {
   readonly phoneHome: PhoneHomeSection | null;
   readonly users: readonly GuestUser[];
   readonly packages: readonly string[];
+  /** Where it listens. */
+  readonly ports: readonly number[];
   /** Printed on the console. */
   readonly warnings: readonly string[];
 }
@@ -50,13 +53,15 @@ export function readSetup(seed: ReadonlyMap<string, string>): GuestSetup {
   const vendor = cloudConfig(seed.get("vendor-data") ?? "", warnings);
   const config = { ...vendor, ...user };
   const hostname = textOf(config.hostname) ?? textOf(meta["local-hostname"]) ?? "localhost";
+  const packages = listOf(config.packages).flatMap((it) => textOf(it) ?? []);
   return {
     instanceId: textOf(meta["instance-id"]) ?? NO_INSTANCE_ID,
     hostname: hostname.split(".")[0] ?? hostname,
     keepsSeed: config.manual_cache_clean === true,
     phoneHome: phoneHomeOf(config.phone_home),
     users: usersOf(config),
-    packages: listOf(config.packages).flatMap((it) => textOf(it) ?? []),
+    packages,
+    ports: portsOf(packages, JSON.stringify(config.runcmd ?? [])),
     warnings,
   };
 }

@@ -1,4 +1,7 @@
-/** One boot of a simulated guest with cloud-init, which behaves as a real one of Debian 12 was seen to. */
+/**
+ * One boot of a simulated guest. With cloud-init it behaves as a real one of Debian 12 was seen to; of Talos and Ignition it has
+ * the address and the open ports.
+ */
 import { type GuestSetup, type PhoneHomeSection, readSetup, staticAddresses } from "./cloud_config.ts";
 import {
   finishedLine,
@@ -11,6 +14,8 @@ import {
 } from "./console_text.ts";
 import { addressOf, cardOf, GATEWAY, type GuestFetch } from "./network.ts";
 import type { Nas } from "../nas.ts";
+import { type OtherSystem, otherSystemOf } from "./other_systems.ts";
+import { SSH } from "./ports.ts";
 import { type SeedSource, seedSourceOf } from "./seed_source.ts";
 import type { StoredVm } from "../store.ts";
 import type { GuestTimes } from "./guest_times.ts";
@@ -23,6 +28,8 @@ export interface InstalledGuest {
   readonly hostKey: string;
   /** Its network configuration; empty for DHCP. */
   readonly network: string;
+  /** Another system than one of cloud-init's. */
+  readonly other?: OtherSystem;
 }
 
 /** cloud-init asks once more than it is told to try again. */
@@ -37,11 +44,20 @@ export class Guest {
   readonly #times: GuestTimes;
   readonly #fetch: GuestFetch;
   readonly #signal: AbortSignal;
+  readonly #listen: (ports: readonly number[]) => void;
   readonly #startedAt = Date.now();
   readonly #pace: number;
+  /** Of a guest of which it is not yet known what it is. */
+  #unprinted: string[] | null = null;
 
-  /** `signal` is aborted when the VM is switched off. */
-  constructor(nas: Nas, vm: StoredVm, times: GuestTimes, fetch: GuestFetch, signal: AbortSignal) {
+  /** `signal` is aborted when the VM is switched off; `listen` opens ports at its addresses. */
+  constructor(nas: Nas, vm: StoredVm, { times, fetch, signal, listen }: {
+    readonly times: GuestTimes;
+    readonly fetch: GuestFetch;
+    readonly signal: AbortSignal;
+    readonly listen: (ports: readonly number[]) => void;
+  }) {
+    this.#listen = listen;
     this.#nas = nas;
     this.#vm = vm;
     this.#times = times;
@@ -55,8 +71,15 @@ export class Guest {
   async boot(before: InstalledGuest | null): Promise<InstalledGuest | null> {
     const { consoles, store } = this.#nas;
     consoles.prompt(this.#vm.id, "");
-    this.#print([stageLine(this.#moment, "init-local")], before !== null);
     const source = seedSourceOf(store, this.#vm);
+    const other = before?.other ??
+      (source?.kind === "cd" ? otherSystemOf(source.files.get("user-data") ?? "") : null);
+    if (other !== null) {
+      await this.#wait(this.#times.bootMs);
+      return this.#bootOther(other, before);
+    }
+    if (before === null && source?.kind === "url") this.#unprinted = [];
+    this.#print([stageLine(this.#moment, "init-local")], before !== null);
     await this.#wait(this.#times.bootMs);
     // Without any seed cloud-init is not started at all.
     if (source === null && before === null) {
@@ -76,6 +99,9 @@ export class Guest {
     const guest = before?.setup.keepsSeed === true
       ? before
       : { ...await this.#become(source, before), network };
+    if (guest.other !== undefined) return this.#bootOther(guest.other, before);
+    this.#printHeld();
+    this.#listen([SSH]);
     const isNew = guest.setup.instanceId !== before?.setup.instanceId;
     const { setup, hostKey } = guest;
     this.#print(setup.warnings.map((text) => warningLine(this.#moment, text)), isNew);
@@ -88,10 +114,22 @@ export class Guest {
     ], isNew);
     if (isNew && setup.phoneHome !== null) await this.#phoneHome(setup.phoneHome, guest);
     if (setup.packages.includes(AGENT)) {
-      Object.assign(this.#vm, { agent: true, address: addressOf(this.#vm) });
+      Object.assign(this.#vm, { agent: true, address: card?.address ?? addressOf(this.#vm) });
     }
+    this.#listen(setup.ports);
     this.#print([finishedLine(this.#moment, guest.source)]);
     return guest;
+  }
+
+  /** Its address, its ports and its name are all that is seen of it. */
+  #bootOther(other: OtherSystem, before: InstalledGuest | null): InstalledGuest {
+    this.#unprinted = null;
+    const card = cardOf(this.#nas.store, this.#vm, other.statics);
+    if (card !== null) this.#vm.addresses = { [card.mac]: card.address };
+    this.#print(other.shows);
+    this.#listen(other.ports);
+    const setup = { ...readSetup(new Map()), hostname: other.hostname, ports: other.ports };
+    return before ?? { setup, source: "", hostKey: newHostKey(), network: "", other };
   }
 
   /** Reads the seed; a guest that gets none falls back to an instance of its own making. */
@@ -104,6 +142,7 @@ export class Guest {
       : source.kind === "cd"
       ? source.files
       : await this.#download(source.url);
+    const other = otherSystemOf(seed?.get("user-data") ?? "");
     if (seed === null && source !== null) {
       const text = "util.py[WARNING]: Getting data from " +
         "<class 'cloudinit.sources.DataSourceNoCloud.DataSourceNoCloudNet'> failed";
@@ -111,7 +150,12 @@ export class Guest {
     }
     const setup = readSetup(seed ?? new Map([["meta-data", "instance-id: iid-datasource-none"]]));
     const isSame = setup.instanceId === before?.setup.instanceId;
-    return { setup, source: describe(source, seed), hostKey: isSame ? before.hostKey : newHostKey() };
+    return {
+      setup,
+      source: describe(source, seed),
+      hostKey: isSame ? before.hostKey : newHostKey(),
+      ...(other === null ? {} : { other }),
+    };
   }
 
   /** In cloud-init's order; vendor data may be missing. */
@@ -152,7 +196,10 @@ export class Guest {
     request: { readonly url: string; readonly form?: URLSearchParams },
   ): Promise<string | null> {
     for (let tried = 0; tried < tries; tried++) {
-      if (tried > 0) await this.#wait(this.#times.retryMs);
+      if (tried > 0) {
+        this.#printHeld();
+        await this.#wait(this.#times.retryMs);
+      }
       const answer = await this.#fetch({ ...request, from: addressOf(this.#vm), signal: this.#signal });
       if (answer !== null) return answer;
     }
@@ -181,7 +228,15 @@ export class Guest {
   }
 
   #print(lines: readonly string[], shown = true): void {
-    if (shown && lines.length > 0 && !this.#signal.aborted) this.#nas.consoles.print(this.#vm.id, lines);
+    if (!shown || lines.length === 0 || this.#signal.aborted) return;
+    if (this.#unprinted === null) this.#nas.consoles.print(this.#vm.id, lines);
+    else this.#unprinted.push(...lines);
+  }
+
+  #printHeld(): void {
+    const held = this.#unprinted ?? [];
+    this.#unprinted = null;
+    this.#print(held);
   }
 
   get #moment(): Moment {

@@ -4,8 +4,9 @@
  */
 import { Guest, type InstalledGuest } from "./guest.ts";
 import type { GuestTimes } from "./guest_times.ts";
-import type { GuestFetch } from "./network.ts";
+import { type GuestFetch, isOwn } from "./network.ts";
 import type { Nas } from "../nas.ts";
+import { greetingOf, type OpenPort } from "./ports.ts";
 import { devicesOf, type StoredDataset, type StoredVm, zvolAt } from "../store.ts";
 
 /** Long enough to be watched. */
@@ -19,10 +20,12 @@ export class Guests {
   readonly #running = new Map<number, { readonly start: number; readonly end: AbortController }>();
   /** Guests by the contents of their disks, so that a clone is the same guest and a disk that is rolled back is the one it was. */
   readonly #installed = new Map<string, InstalledGuest>();
+  readonly #open: OpenPort | null;
   readonly #forget: () => void;
 
-  /** Follows the VMs of a NAS until it is stopped. */
-  constructor(nas: Nas, fetch: GuestFetch, times: Partial<GuestTimes>) {
+  /** Follows the VMs of a NAS until it is stopped; `open` lets guests listen on this machine. */
+  constructor(nas: Nas, fetch: GuestFetch, times: Partial<GuestTimes>, open: OpenPort | null = null) {
+    this.#open = open;
     this.#nas = nas;
     this.#fetch = fetch;
     this.#times = { ...DEFAULT_TIMES, ...times };
@@ -54,7 +57,9 @@ export class Guests {
     this.#running.set(vm.id, { start, end });
     const disk = this.#diskOf(vm);
     if (disk === null) return;
-    const guest = new Guest(this.#nas, vm, this.#times, this.#fetch, end.signal);
+    const { signal } = end;
+    const listen = (ports: readonly number[]) => this.#listen(vm, ports, signal);
+    const guest = new Guest(this.#nas, vm, { times: this.#times, fetch: this.#fetch, signal, listen });
     const before = this.#installed.get(disk.content ?? "") ?? null;
     const keep = (installed: InstalledGuest | null) => {
       if (installed === null || installed === before) return;
@@ -66,8 +71,19 @@ export class Guests {
     });
   }
 
+  /** Other addresses than loopback ones are of no machine here. */
+  #listen(vm: StoredVm, ports: readonly number[], signal: AbortSignal): void {
+    if (signal.aborted) return;
+    const opened = ports.filter((port) => vm.ports?.includes(port) !== true);
+    vm.ports = ports;
+    for (const address of Object.values(vm.addresses ?? {}).filter(isOwn)) {
+      for (const port of opened) this.#open?.({ address, port, greeting: greetingOf(port), signal });
+    }
+  }
+
   #end(id: number): void {
     const vm = this.#nas.store.vms.get(id);
+    if (vm !== undefined) delete vm.ports;
     if (vm?.address !== undefined) {
       delete vm.address;
       vm.agent = false;

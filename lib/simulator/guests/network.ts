@@ -26,9 +26,14 @@ export function cardOf(store: Store, vm: StoredVm, statics: ReadonlyMap<string, 
 }
 
 /** Whether an address is of this machine only. */
+export function isOwn(address: string): boolean {
+  return /^127(\.\d+){3}$/.test(address);
+}
+
+/** Whether what is asked for is on this machine. */
 export function isLoopback(url: string): boolean {
   const { protocol, hostname } = URL.canParse(url) ? new URL(url) : new URL("about:blank");
-  return protocol === "http:" && (hostname === "localhost" || /^127(\.\d+){3}$/.test(hostname));
+  return protocol === "http:" && (hostname === "localhost" || isOwn(hostname));
 }
 
 /** A request of a guest. */
