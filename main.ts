@@ -31,6 +31,7 @@ import {
   explainError,
   print,
   printError,
+  showCursor,
   UsageError,
   withErrorsExplained,
 } from "./lib/command_line/process.ts";
@@ -310,6 +311,7 @@ function inWorker(asked: Asked, launch: Launch, tunnelFolder: string | null): Pr
   };
   worker.onerror = (event) => {
     event.preventDefault();
+    showCursor();
     printError(explainError(new Error(event.message)));
     ended.resolve(EXIT.failed);
   };
@@ -365,7 +367,10 @@ function startWorker(permissions: Permissions): Worker {
 function onStopSignal(isServer: boolean, stop: () => void): void {
   let isStopping = false;
   const onSignal = () => {
-    if (isStopping) Deno.exit(EXIT.failed);
+    if (isStopping) {
+      showCursor();
+      Deno.exit(EXIT.failed);
+    }
     isStopping = true;
     stop();
     if (!isServer) return;

@@ -5,7 +5,10 @@ import { isatty } from "node:tty";
 import { promisify } from "node:util";
 import { runtime } from "../runtime/runtime.ts";
 import { ConfigurationError, remedyOf, TrueNASError } from "../errors/errors.ts";
+import { redrawn, SHOW_CURSOR } from "./terminal/drawing.ts";
 import { printable } from "./terminal/printable.ts";
+import type { Screen } from "./terminal/live_progress.ts";
+import type { WindowSize } from "./terminal/progress_frame.ts";
 import { describeSystemError, reasonOf, systemErrorCode } from "../errors/system_errors.ts";
 
 /** Exit codes, as documented in the README. `differs` is used by `plan --detailed-exitcode` only. */
@@ -99,13 +102,16 @@ export function isInteractive(): boolean {
  * @returns the line, or null at the end of input or when the signal aborts.
  */
 export async function askLine(question: string, signal: AbortSignal): Promise<string | null> {
-  write(STDERR, `${printable(question)} `);
+  draw([]);
+  isAsking = true;
+  send(STDERR, `${printable(question)} `);
   const stopped = Promise.withResolvers<null>();
   const onStop = () => stopped.resolve(null);
   signal.addEventListener("abort", onStop, { once: true });
   try {
     return signal.aborted ? null : await Promise.race([readLine(), stopped.promise]);
   } finally {
+    isAsking = false;
     signal.removeEventListener("abort", onStop);
   }
 }
@@ -135,7 +141,45 @@ const [STDIN, STDOUT, STDERR] = [0, 1, 2];
 
 const read = promisify(fs.read);
 
+/** What is drawn below everything that is printed. */
+let drawn: readonly string[] = [];
+/** Nothing is drawn where an answer is typed. */
+let isAsking = false;
+
+/** The terminal as a window to draw in; null when the output goes elsewhere. */
+export function openScreen({ colors }: Pick<Screen, "colors">): Screen | null {
+  return isatty(STDOUT) ? { size: windowSize, draw, colors } : null;
+}
+
+/** A terminal that knows no size has the usual one. */
+function windowSize(): WindowSize {
+  const { columns, rows } = process.stdout;
+  return { columns: columns || 80, rows: rows || 24 };
+}
+
+function draw(lines: readonly string[]): void {
+  if (isAsking || drawn.length + lines.length === 0) return;
+  const before = drawn;
+  drawn = lines;
+  try {
+    send(STDOUT, redrawn(before, { text: "", lines, ...windowSize() }));
+  } catch {
+    // A terminal that is gone must not stop the work.
+  }
+}
+
+/** Shows the cursor, which whatever was drawn has hidden. */
+export function showCursor(): void {
+  if (isatty(STDOUT)) send(STDOUT, SHOW_CURSOR);
+}
+
 function write(to: number, text: string): void {
+  const lines = drawn;
+  if (lines.length === 0 || !isatty(to)) send(to, text);
+  else send(to, redrawn(lines, { text, lines, ...windowSize() }));
+}
+
+function send(to: number, text: string): void {
   const bytes = new TextEncoder().encode(text);
   for (let at = 0; at < bytes.length;) at += fs.writeSync(to, bytes.subarray(at));
 }

@@ -18,6 +18,7 @@ const PACKAGES = {
   "zsh": "zsh",
   "fish": "fish",
   "mandoc": "mandoc",
+  "tmux": "tmux",
   "promtool": "prometheus",
   "blkid": "util-linux",
   "isoinfo": "genisoimage",

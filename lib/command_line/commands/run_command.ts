@@ -12,7 +12,8 @@ import {
 import { actionCommand, actOnVms, asksBeforeActing } from "./action_commands.ts";
 import { asksFirst, changesCheckpoints, checkpointCommand, runCheckpoint } from "./checkpoint_commands.ts";
 import type { Options } from "../arguments.ts";
-import { type Success, type Terminal } from "../terminal/terminal.ts";
+import { type LiveProgress, liveProgress } from "../terminal/live_progress.ts";
+import type { Success, Terminal } from "../terminal/terminal.ts";
 import {
   create,
   creationRequest,
@@ -36,7 +37,16 @@ import {
 import { parseConfigurationFile, readConfiguration } from "../../configuration/configuration_file.ts";
 import { setupLogging } from "../../observability/logging.ts";
 import { Journal } from "../../operations/record/journal.ts";
-import { askLine, EXIT, isInteractive, print, printError, printFile, UsageError } from "../process.ts";
+import {
+  askLine,
+  EXIT,
+  isInteractive,
+  openScreen,
+  print,
+  printError,
+  printFile,
+  UsageError,
+} from "../process.ts";
 import { seedProblems } from "../../first_boot/check_seeds.ts";
 import { githubKeys } from "../../first_boot/github_keys.ts";
 import { seedFolder } from "../../first_boot/seed_folder.ts";
@@ -157,15 +167,24 @@ export async function runCommand(given: Work): Promise<number> {
       "vm",
     );
   }
+  const isPlain = options.json || command === "export" || command === "inventory";
+  using live = isPlain ? null : liveProgressOn(given.settings);
   const terminal: Terminal = {
     print,
     printFile,
     // The output of export is a file, and inventory's is for Ansible, so messages go to standard error.
-    notify: options.json || command === "export" || command === "inventory" ? printError : print,
+    notify: isPlain ? printError : print,
     ask: canAsk ? (question) => askLine(question, given.signal) : null,
     json: options.json,
+    ...(live === null ? {} : { live }),
   };
   return await work(given, terminal);
+}
+
+/** Progress that is drawn in place; null where that cannot be, or is not wanted. */
+function liveProgressOn({ drawsProgress, colors }: Settings): LiveProgress | null {
+  const screen = drawsProgress ? openScreen({ colors }) : null;
+  return screen === null ? null : liveProgress(screen);
 }
 
 async function work(given: Work, terminal: Terminal): Promise<number> {

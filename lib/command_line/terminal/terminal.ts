@@ -6,6 +6,8 @@ import { seenBy } from "../../operations/record/readiness_of.ts";
 import type { RunResult } from "../../operations/summary.ts";
 import type { Actor, OperationEvent } from "../../operations/types.ts";
 import { formatBytes, MIB } from "../../units.ts";
+import type { LiveProgress } from "./live_progress.ts";
+import { isFailure } from "./progress_frame.ts";
 
 /** Input and output of a command. */
 export interface Terminal {
@@ -19,6 +21,8 @@ export interface Terminal {
   readonly ask: ((question: string) => Promise<string | null>) | null;
   /** Print one JSON value instead of lines. */
   readonly json: boolean;
+  /** Draws progress in place; absent where it is printed line by line. */
+  readonly live?: LiveProgress;
 }
 
 /** Who requests what is done on the command line. */
@@ -47,8 +51,29 @@ export async function confirm(
 /** A transfer of unknown size tells how far it is each time so many bytes have arrived. */
 const UNSIZED_STEP_BYTES = 100 * MIB;
 
-/** Prints what an operation does, as it does it. */
-export function progressTo({ notify }: Terminal): (event: OperationEvent) => void {
+/** Shows what an operation does, as it does it. */
+export function progressTo({ notify, live }: Terminal): (event: OperationEvent) => void {
+  const tell = lineByLine(notify);
+  if (live === undefined) return tell;
+  return (event) => {
+    if (isNews(event)) tell(event);
+    live.observe(event);
+  };
+}
+
+/** Whether an event is to be read after what is drawn of it has gone. */
+function isNews(event: OperationEvent): boolean {
+  switch (event.type) {
+    case "step":
+      return event.status === "failed";
+    case "vm":
+      return isFailure(event.outcome);
+    default:
+      return event.type === "healed" || event.type === "waiting" || event.type === "back";
+  }
+}
+
+function lineByLine(notify: Terminal["notify"]): (event: OperationEvent) => void {
   const told = new Map<string, number>();
   return (event) => {
     // A transfer tells every second how far it is, which is too much for a log.

@@ -44,6 +44,9 @@ export const ENVIRONMENT_NAMES = {
   WEBHOOK_FORMAT: "generic (default: JSON), ntfy or slack",
   LOG_LEVEL: "DEBUG, INFO (default), WARNING or ERROR",
   LOG_FORMAT: "text (default) or json",
+  NO_COLOR: "Set to anything to show progress without colours",
+  TERM: "dumb: progress is printed line by line, as where the output is no terminal",
+  CI: "Set to anything: the same",
 } as const;
 
 const SECRETS: readonly SecretName[] = [

@@ -74,6 +74,10 @@ export interface Settings {
   readonly noDestroy: boolean;
   readonly logLevel: LogLevel;
   readonly logFormat: "text" | "json";
+  /** Whether progress is drawn in place, where the output is a terminal. */
+  readonly drawsProgress: boolean;
+  /** Whether colours are added to it. */
+  readonly colors: boolean;
 }
 
 /**
@@ -108,6 +112,8 @@ export function readSettings(options: ReadOptions = {}): Settings {
       noDestroy: readFlag(variables, "NO_DESTROY"),
       logLevel: readChoice(variables, "LOG_LEVEL", LOG_LEVELS) ?? "INFO",
       logFormat: readChoice(variables, "LOG_FORMAT", ["text", "json"] as const) ?? "text",
+      drawsProgress: get("TERM") !== "dumb" && get("CI") === undefined,
+      colors: get("NO_COLOR") === undefined,
     };
   });
 }
