@@ -1,4 +1,15 @@
 #!/bin/sh
+{ # A file that was cut off ends within this block, which is then an error of syntax, or is refused by it.
+  script_bytes=%SCRIPT_BYTES%
+  archive_bytes=@ARCHIVE_BYTES@
+  bytes=$(wc -c < "$0") || exit 2
+  if [ "$bytes" -ne "$((script_bytes + archive_bytes))" ]; then
+    printf '%s\n' "The file \"$0\" is damaged: it has $((bytes)) bytes instead of $((script_bytes + archive_bytes))." \
+      "Nothing was installed. Download it again, and compare its SHA-256 with the published one." >&2
+    exit 2
+  fi
+}
+
 # TrueNAS VM Manager @VERSION@ for @ARCHITECTURE@. This file is a script followed by a compressed archive.
 #
 #   truenas-vm-manager-@ARCHITECTURE@.run [--extract-to DIR] [COMMAND] [OPTIONS]
@@ -10,8 +21,6 @@ set -eu
 product=truenas-vm-manager
 architecture=@ARCHITECTURE@
 name=@NAME@
-script_bytes=%SCRIPT_BYTES%
-archive_bytes=@ARCHIVE_BYTES@
 archive_sha256=@ARCHIVE_SHA256@
 extracted_kib=@EXTRACTED_KIB@
 oldest_libc=@OLDEST_LIBC@
@@ -45,7 +54,7 @@ main() {
 
 extract() {
   expect_machine
-  expect_whole_file
+  expect_archive
   expect_folder
   umask_before=$(umask)
   umask 022
@@ -82,15 +91,11 @@ expect_machine() {
       "Update the system, or use the container image."
 }
 
-expect_whole_file() {
-  again="Download it again, and compare its SHA-256 with the published one."
-  bytes=$(wc -c < "$self")
-  expected=$((script_bytes + archive_bytes))
-  [ "$bytes" -eq "$expected" ] ||
-    refuse "The file \"$self\" is damaged: it has $((bytes)) bytes instead of $expected." "$again"
+expect_archive() {
   sha256=$(archive | sha256sum)
   [ "${sha256%% *}" = "$archive_sha256" ] ||
-    refuse "The file \"$self\" is damaged: its contents do not match their SHA-256." "$again"
+    refuse "The file \"$self\" is damaged: its contents do not match their SHA-256." \
+      "Download it again, and compare its SHA-256 with the published one."
 }
 
 expect_folder() {
@@ -142,5 +147,5 @@ archive() {
   tail -c "+$((script_bytes + 1))" "$self"
 }
 
-# In one line, so that a file that was cut off in the script does nothing.
+# The shell must not read on: what follows is no script.
 main "$@"; exit

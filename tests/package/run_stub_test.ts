@@ -7,6 +7,7 @@ import { makeRunFile } from "../../packaging/run/run.ts";
 import { ARCHITECTURE, end, type Ended, namesIn, succeed, withPublicFolder } from "./support/packages.ts";
 
 const FILE = "truenas-vm-manager.run";
+const SHEBANG = "#!/bin/sh\n";
 /** Of user and group "apps" on TrueNAS. */
 const OTHER_USER = ["--reuid=568", "--regid=568", "--clear-groups"];
 
@@ -117,21 +118,25 @@ withFile(
 
 withFile("refuses a download that is incomplete or changed", {}, async (file, folder) => {
   const bytes = await Deno.readFile(file);
-  // Cut off in the archive, at its start and within the script, whose last line calls what comes before.
-  for (const length of [bytes.length - 1, bytes.length - 100]) {
+  const script = new TextDecoder("latin1").decode(bytes).indexOf('main "$@"; exit');
+  const checked = new TextDecoder("latin1").decode(bytes).indexOf("\n}\n") + "\n}\n".length;
+  const lengths = Array.from({ length: Math.ceil(script / 97) }, (_, index) => index * 97);
+  // Cut off in the archive, and in the script behind its first block, which compares the length.
+  for (const length of [bytes.length - 1, bytes.length - 100, ...lengths.filter((it) => it >= checked)]) {
     await Deno.writeFile(file, bytes.subarray(0, length));
-    expectRefused(await end(file, []), /is damaged: it has \d+ bytes instead of \d+\.\n.*Download it again/);
+    const ended = await end("sh", [file]);
+    expectRefused(ended, /is damaged: it has \d+ bytes instead of \d+\.\n.*Download it again/);
+  }
+  // Within that block the shell misses its end.
+  for (let length = SHEBANG.length + 1; length < checked - 1; length++) {
+    await Deno.writeFile(file, bytes.subarray(0, length));
+    const { code, out } = await end("sh", [file]);
+    assert.deepEqual([code, out], [2, ""], `cut off after ${length} bytes`);
   }
   const changed = bytes.slice();
   changed[bytes.length - 20] = (changed[bytes.length - 20] ?? 0) ^ 1;
   await Deno.writeFile(file, changed);
-  expectRefused(await end(file, []), /is damaged: its contents do not match/);
-  const script = new TextDecoder("latin1").decode(bytes).indexOf('main "$@"; exit');
-  for (let length = 0; length <= script; length += 97) {
-    await Deno.writeFile(file, bytes.subarray(0, length));
-    const { out } = await end("sh", [file]);
-    assert.equal(out, "", `cut off after ${length} bytes`);
-  }
+  expectRefused(await end(file, []), /is damaged: its contents do not match.*\n.*Download it again/);
   assert.deepEqual(await namesIn(folder), [FILE]);
 });
 
