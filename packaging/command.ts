@@ -19,7 +19,10 @@ export async function run(
 ): Promise<string> {
   const { success, stdout, stderr } = await outputOf(command, { args: [...args], cwd: cwd ?? ROOT, env });
   const decoder = new TextDecoder();
-  if (!success) throw new Error(`"${command} ${args[0]}" failed: ${decoder.decode(stderr).trim()}`);
+  if (!success) {
+    const said = decoder.decode(stderr).trim() || decoder.decode(stdout).trim();
+    throw new Error(`"${command} ${args[0]}" failed: ${said}`);
+  }
   if (output === undefined) return decoder.decode(stdout);
   await Deno.writeFile(output, stdout);
   return "";

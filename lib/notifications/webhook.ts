@@ -1,4 +1,5 @@
 /** Delivers notices to one address, one after another, and tries again while the receiver is away. */
+import { toHex } from "../base64.ts";
 import { hmacSha256 } from "../hashes.ts";
 import type { Logger } from "../observability/logging.ts";
 import { reasonOf } from "../errors/system_errors.ts";
@@ -136,5 +137,5 @@ function deliveryOf({ ok, status }: Response): Delivery {
 export function signatureOf(secret: string, body: string, now: number): Readonly<Record<string, string>> {
   const timestamp = String(Math.floor(now / 1000));
   const mac = hmacSha256(new TextEncoder().encode(secret), `${timestamp}.${body}`);
-  return { [TIMESTAMP_HEADER]: timestamp, [SIGNATURE_HEADER]: `sha256=${mac.toHex()}` };
+  return { [TIMESTAMP_HEADER]: timestamp, [SIGNATURE_HEADER]: `sha256=${toHex(mac)}` };
 }

@@ -1,6 +1,7 @@
 /** Public keys for ssh, as `authorized_keys` has them. Pure. */
 
 import { createHash } from "node:crypto";
+import { fromBase64 } from "../../base64.ts";
 
 /** The kinds of keys that OpenSSH accepts, in the first word of a key. */
 const KINDS = [
@@ -37,7 +38,7 @@ export function publicKeyProblem(text: string): string | null {
 function kindWithin(body: string): string | null {
   let bytes: Uint8Array;
   try {
-    bytes = Uint8Array.fromBase64(body, { lastChunkHandling: "strict" });
+    bytes = fromBase64(body);
   } catch {
     return null;
   }
@@ -53,7 +54,7 @@ function kindWithin(body: string): string | null {
 export function fingerprintOf(key: string): string {
   const [, body = ""] = key.trim().split(/\s+/);
   if (kindWithin(body) === null) return "";
-  const digest = createHash("sha256").update(Uint8Array.fromBase64(body)).digest("base64");
+  const digest = createHash("sha256").update(fromBase64(body)).digest("base64");
   return `SHA256:${digest.replace(/=+$/, "")}`;
 }
 

@@ -34,7 +34,7 @@ export async function pullFile(
   const { context: { log }, made } = work;
   const at = path.lastIndexOf("/");
   const [folder, fileName] = [path.slice(0, at), path.slice(at + 1)];
-  const body = ReadableStream.from(chunksOf(work, stream));
+  const body = streamFrom(chunksOf(work, stream));
   // Only a file that is whole and has its digest is offered.
   const offered = await offering.offer({ body }, fileName, reportProgress(work, stream));
   const name = credentialsName(image, log.id);
@@ -48,6 +48,19 @@ export async function pullFile(
     await removeCredentials(work, name);
     made.credentials = null;
   }
+}
+
+/** `ReadableStream.from`, which types of other runtimes lack. */
+function streamFrom<Chunk>(chunks: AsyncIterable<Chunk>): ReadableStream<Chunk> {
+  const iterator = chunks[Symbol.asyncIterator]();
+  return new ReadableStream({
+    pull: async (controller) => {
+      const { done, value } = await iterator.next();
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
+    cancel: async () => void await iterator.return?.(),
+  }, { highWaterMark: 0 });
 }
 
 /** A NAS that restarts forgets the job, and is asked again. */

@@ -2,6 +2,7 @@
  * One boot of a simulated guest. With cloud-init it behaves as a real one of Debian 12 was seen to; of Talos and Ignition it has
  * the address and the open ports.
  */
+import { toBase64 } from "../../base64.ts";
 import { type GuestSetup, type PhoneHomeSection, readSetup, staticAddresses } from "./cloud_config.ts";
 import {
   finishedLine,
@@ -262,5 +263,5 @@ function newHostKey(): string {
   bytes.set(new TextEncoder().encode(type), 4);
   view.setUint32(4 + type.length, key.length);
   bytes.set(key, 8 + type.length);
-  return `${type} ${bytes.toBase64()}`;
+  return `${type} ${toBase64(bytes)}`;
 }

@@ -253,6 +253,11 @@ export async function requestNas<T>(
   }
 }
 
+/** What the runtime says of a failed socket. */
+function messageOf(event: Event): string | null {
+  return "message" in event && typeof event.message === "string" ? event.message : null;
+}
+
 /** Opens a WebSocket within the timeout. */
 function openWebSocket(transport: Transport, path: string, options: OpenOptions): Promise<WebSocket> {
   const { timeoutMs = OPEN_TIMEOUT_MS, signal } = options;
@@ -270,7 +275,7 @@ function openWebSocket(transport: Transport, path: string, options: OpenOptions)
   const timer = setTimeout(() => fail(new OpenTimeout(timeoutMs)), timeoutMs);
   const onAbort = () => fail(signal?.reason);
   signal?.addEventListener("abort", onAbort, { once: true });
-  socket.onerror = (event) => fail(new OpenError(event instanceof ErrorEvent ? event.message : "it failed"));
+  socket.onerror = (event) => fail(new OpenError(messageOf(event) ?? "it failed"));
   socket.onopen = () => {
     settle();
     resolve(socket);
@@ -331,7 +336,7 @@ function endOnce(
   };
   socket.onclose = ({ code, reason }) => end({ code, reason });
   socket.onerror = (event) => {
-    const message = event instanceof ErrorEvent ? event.message : "connection failed";
+    const message = messageOf(event) ?? "connection failed";
     end({ code: 1006, reason: wordsFor("lost", message) });
   };
   return end;

@@ -55,16 +55,19 @@ export function connectionError(
   });
 }
 
-/** Parts of the runtime's messages (Deno 2.9) that identify each failure, and of the TLS client that a tunnel uses. */
+/** Parts of the runtime's messages (Deno 2.9, Node 22) that identify each failure, and of the TLS client of tunnels. */
 const SIGNS: readonly (readonly [RegExp, ConnectionFailure])[] = [
   [/dns error|ENOTFOUND|EAI_AGAIN/i, "dns"],
   [/ETIMEDOUT/, "timeout"],
-  [/not valid for name|NotValidForName/i, "tls-name-mismatch"],
+  [/not valid for name|NotValidForName|does not match certificate/i, "tls-name-mismatch"],
   [/certificate.*Expired|NotValidYet/i, "tls-expired"],
-  [/UnknownIssuer|CaUsedAsEndEntity|invalid peer certificate|UnsupportedCertVersion/i, "tls-unknown-issuer"],
-  [/InvalidContentType|corrupt message/i, "not-truenas"],
   [
-    /status code|HTTP version|stream error received|invalid HTTP|unexpected end of file|connection closed before/i,
+    /UnknownIssuer|CaUsedAsEndEntity|invalid peer certificate|UnsupportedCertVersion|self-signed|unable to (get|verify)/i,
+    "tls-unknown-issuer",
+  ],
+  [/InvalidContentType|corrupt message|wrong version number|packet length/i, "not-truenas"],
+  [
+    /status code|HTTP version|stream error received|invalid HTTP|unexpected end of file|connection closed before|unexpected server response|parse error|socket hang up/i,
     "not-truenas",
   ],
   [/handshake|tls|certificate/i, "tls"],

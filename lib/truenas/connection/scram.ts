@@ -3,6 +3,7 @@
  * guide to SCRAM for API keys (26 and later), which defines the user name with the key's number, the nonce size and the
  * range of iterations.
  */
+import { fromBase64, toBase64 } from "../../base64.ts";
 
 /** The parts of an API key: `7-VqZf…` is key 7. */
 export interface ApiKeyParts {
@@ -50,7 +51,7 @@ export function startScram(
   username: string,
   nonce: Uint8Array = crypto.getRandomValues(new Uint8Array(NONCE_BYTES)),
 ): ScramExchange {
-  const bare = `n=${escapeName(username)}:${id},r=${nonce.toBase64()}`;
+  const bare = `n=${escapeName(username)}:${id},r=${toBase64(nonce)}`;
   return {
     clientFirst: `${GS2_HEADER}${bare}`,
     prove: async (serverFirst) => {
@@ -63,8 +64,8 @@ export function startScram(
       const proof = xor(clientKey, await hmac(storedKey, message));
       const expected = await hmac(await hmac(salted, "Server Key"), message);
       return {
-        clientFinal: `${withoutProof},p=${proof.toBase64()}`,
-        proves: (serverFinal) => serverFinal === `v=${expected.toBase64()}`,
+        clientFinal: `${withoutProof},p=${toBase64(proof)}`,
+        proves: (serverFinal) => serverFinal === `v=${toBase64(expected)}`,
       };
     },
   };
@@ -98,7 +99,7 @@ function readChallenge(serverFirst: string, ownNonce: Uint8Array): Challenge {
 
 function decode(base64: string): Uint8Array<ArrayBuffer> {
   try {
-    return Uint8Array.fromBase64(base64);
+    return fromBase64(base64);
   } catch (error) {
     throw new ScramError("the NAS's answer is not base64", { cause: error });
   }

@@ -1,4 +1,5 @@
 /** The metadata of a VHDX, after Microsoft's VHDX Format Specification (MS-VHDX). */
+import { toHex } from "../../../base64.ts";
 import { accepted, type HeaderFacts, latin1, refused, uint32, uint64 } from "./header_facts.ts";
 
 const REGIONS_AT = 192 * 1024;
@@ -61,5 +62,5 @@ function itemsOf(bytes: Uint8Array, table: number): ReadonlyMap<string, number> 
 }
 
 function guidAt(bytes: Uint8Array, at: number): string {
-  return bytes.subarray(at, at + GUID_BYTES).toHex();
+  return toHex(bytes.subarray(at, at + GUID_BYTES));
 }
