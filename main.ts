@@ -24,6 +24,7 @@ import {
   permissionsOf,
   type WorkerCommand,
 } from "./lib/configuration/permissions.ts";
+import { dashboardSocket } from "./lib/agents/socket_path.ts";
 import { completionOf, shellOf } from "./lib/command_line/completion.ts";
 import { manPage } from "./lib/command_line/man_page.ts";
 import {
@@ -117,6 +118,9 @@ async function prepare(asked: Asked): Promise<Prepared> {
     innerPort: isServing(command) ? freePort() : 0,
     isSetup,
     localSocket,
+    agentSocket: isSetup || settings === null || !REACHES_AGENTS.includes(command)
+      ? null
+      : dashboardSocket(settings.stateDir),
   };
   const { get } = withStored(sources);
   const setup = {
@@ -136,10 +140,21 @@ async function prepare(asked: Asked): Promise<Prepared> {
 }
 
 /** The commands that read image files or write them. */
-const USES_IMAGES: readonly WorkerCommand[] = ["serve", "plan", "create", "replace", "images"];
+const USES_IMAGES: readonly WorkerCommand[] = ["serve", "plan", "create", "replace", "images", "mcp"];
 
 /** The commands that read what seeds are made from. */
-const MAKES_SEEDS: readonly WorkerCommand[] = ["serve", "demo", "plan", "create", "replace", "validate"];
+const MAKES_SEEDS: readonly WorkerCommand[] = [
+  "serve",
+  "demo",
+  "plan",
+  "create",
+  "replace",
+  "validate",
+  "mcp",
+];
+
+/** The dashboard, and what reaches it for an agent. */
+const REACHES_AGENTS: readonly WorkerCommand[] = ["serve", "mcp"];
 
 /** The files that a configuration may name, and the folder for those that are named later. */
 function seedFilesOf(configFile: string): string[] {

@@ -47,6 +47,7 @@
  *
  * @module
  */
+export type { Approval, ApprovalJournal } from "./agents/approval.ts";
 export type { AuditEntry, AuditJournal, AuditRecord } from "./observability/audit_entry.ts";
 export { AuditLog, MAX_AUDIT_ENTRIES } from "./observability/audit.ts";
 export type {

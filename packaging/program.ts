@@ -28,10 +28,32 @@ export interface Sources {
   readonly packages: readonly NpmPackage[];
 }
 
+/**
+ * What packages load of others. The agents' SDK names a web server and more as its dependencies, which the program does not
+ * load. Bundling fails where one is missing here, and a test where one is not in the bundle.
+ */
+const LOADED_BY_PACKAGES = [
+  "ajv",
+  "ajv-formats",
+  "fast-deep-equal",
+  "fast-uri",
+  "json-schema-traverse",
+  "zod-to-json-schema",
+];
+
 interface Graph {
   readonly modules: readonly { readonly specifier: string }[];
   readonly npmPackages: Readonly<
-    Record<string, { readonly name: string; readonly version: string; readonly localPath: string }>
+    Record<
+      string,
+      {
+        readonly name: string;
+        readonly version: string;
+        readonly localPath: string;
+        /** Keys of this record. */
+        readonly dependencies: readonly string[];
+      }
+    >
   >;
 }
 
@@ -43,13 +65,19 @@ export async function readSources(): Promise<Sources> {
   for (const entryPoint of ENTRY_POINTS) {
     const graph: Graph = JSON.parse(await run(Deno.execPath(), ["info", "--json", entryPoint]));
     const installed = Object.values(graph.npmPackages);
+    const add = ({ name, version, localPath, dependencies }: typeof installed[number]) => {
+      if (packages.has(name)) return;
+      packages.set(name, { name, version, folder: localPath });
+      for (const loaded of dependencies.flatMap((key) => graph.npmPackages[key] ?? [])) {
+        if (LOADED_BY_PACKAGES.includes(loaded.name)) add(loaded);
+      }
+    };
     for (const { specifier } of graph.modules) {
       if (specifier.startsWith(ROOT.href)) files.add(decodeURI(specifier.slice(ROOT.href.length)));
       const [, spec] = /^npm:\/?((?:@[^/]+\/)?[^/]+@[^/]+)/.exec(specifier) ?? [];
       const found = installed.find(({ name, version }) => `${name}@${version}` === spec);
-      if (found !== undefined) {
-        packages.set(found.name, { name: found.name, version: found.version, folder: found.localPath });
-      } else if (spec !== undefined) {
+      if (found !== undefined) add(found);
+      else if (spec !== undefined) {
         throw new Error(`The npm package ${spec} is not installed`);
       }
     }

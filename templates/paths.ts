@@ -137,6 +137,11 @@ const routes = {
   create: () => "/create",
   createForm: () => "/create/form",
   createPlan: () => "/create/plan",
+  /** The plan of some types as they are configured. */
+  plan: (types: readonly string[]) =>
+    `/create/plan?${new URLSearchParams(types.map((type) => ["type", type]))}`,
+  approvePlan: () => "/create/approve",
+  withdrawApproval: () => "/create/approve/withdraw",
   /** The plan of one type, with one VM ticked, at the VM's row. */
   typePlan: (type: string, vm: string) =>
     `${withQuery("/create/plan", { type, vm })}#plan-${encodeURIComponent(vm)}`,

@@ -94,6 +94,8 @@ export interface Options {
     /** Export the configured VMs instead of those on the NAS. */
     readonly planned: boolean;
   };
+  /** What an agent may do without an approval; undefined: nothing. */
+  readonly allow: "create" | undefined;
   /** Options of `inventory`. */
   readonly inventory: { readonly list: boolean; readonly host: string | undefined };
   /** Options of `list`. */
@@ -288,6 +290,7 @@ function optionsOf(values: Values, words: readonly string[]): Options {
         choiceOf("--talos-version", TALOS_VERSIONS, values.talosVersion),
       planned: values.planned ?? false,
     },
+    allow: choiceOf("--allow", ["create"], values.allow),
     inventory: { list: values.list ?? false, host: values.host },
     list: {
       state: values.state?.toUpperCase(),

@@ -150,6 +150,11 @@ export const OPTIONS = {
     flags: "--output <PATH>",
     help: "output file, or output folder for talos (default: standard output)",
   },
+  allow: {
+    flags: "--allow <WHAT>",
+    choices: ["create"],
+    help: "mcp: let the agent create what it has planned, without a person's approval",
+  },
   list: { flags: "--list", help: "inventory: print all hosts, as Ansible asks for them" },
   host: { flags: "--host <NAME>", help: "inventory: print the variables of one host" },
   type: { flags: "--type <TYPE>", help: "list: only VMs of this type; can be repeated", repeatable: true },
@@ -297,6 +302,11 @@ export const COMMANDS = {
     help: "answer Ansible as a dynamic inventory: hosts by VM type, with address and MAC",
     options: ["list", "host"],
     examples: ["inventory --list", "inventory --host worker01"],
+  },
+  mcp: {
+    help: "serve an AI agent by the Model Context Protocol on standard input and output",
+    options: ["allow"],
+    examples: ["mcp", "mcp --config cluster.yaml", "mcp --allow create"],
   },
   validate: {
     help: "check configuration, templates and environment without contacting the NAS",

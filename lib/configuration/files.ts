@@ -92,6 +92,16 @@ export function isSocket(path: string): boolean {
   return infoOf(path)?.isSocket() ?? false;
 }
 
+/** Removes a socket that a program left; anything else stays. */
+export function removeSocket(path: string): void {
+  if (isSocket(path)) unlinkSync(path);
+}
+
+/** Lets only the owner use the file or socket. */
+export function keepToOwner(path: string): void {
+  chmodSync(path, OWN_FILE);
+}
+
 /**
  * Ensures that a file exists and only its owner can read it.
  *

@@ -58,6 +58,8 @@ export interface Started {
   readonly localImages?: LocalImages;
   /** Files that seeds can be made from, and their folder; absent for a command that makes none. */
   readonly seedFiles?: readonly string[];
+  /** Where a dashboard listens for agents; absent for a command that has no use for it. */
+  readonly agentSocket?: string | null;
   /** Whether set-up is served, which connects to the address that a person enters. */
   readonly isSetup?: boolean;
   /** The middleware's socket, if the program runs on the NAS itself; used by set-up. */
@@ -90,6 +92,7 @@ const NEEDS: Readonly<Record<WorkerCommand, Needs>> = {
   vm: { listens: false, nas: "configured", configuration: false, journal: true },
   inventory: { listens: false, nas: "configured", configuration: false, journal: false },
   export: { listens: false, nas: "configured", configuration: true, journal: false },
+  mcp: { listens: false, nas: "configured", configuration: true, journal: true },
   validate: { listens: false, nas: "none", configuration: true, journal: false },
 };
 
@@ -111,13 +114,14 @@ function permissionsOfSetup(started: Started): Permissions {
 }
 
 function permissionsOfCommand(
-  { command, options, settings, configFile, configTarget, tunnelSockets, innerPort, localImages, seedFiles }:
-    Started,
+  started: Started,
 ): Permissions {
+  const { command, options, settings, configFile, configTarget, tunnelSockets, innerPort } = started;
+  const { localImages, seedFiles, agentSocket } = started;
   const needs = NEEDS[command];
   const nas = reached(needs, settings);
   const guests = command === "simulate" ? [GUEST_NETWORK] : [];
-  const sockets = [...nas.sockets, ...tunnelSockets];
+  const sockets = [...nas.sockets, ...tunnelSockets, ...(agentSocket == null ? [] : [agentSocket])];
   const { output } = options.export;
   const hook = command === "replace" && options.drain !== undefined ? drainHook(options.drain) : null;
   const configuration = configTarget === null ? [configFile] : [configFile, configTarget];

@@ -114,19 +114,24 @@ export class Operations {
    * Plans again, creates VMs and changes those that are selected, if the plan is still the one with the fingerprint `shown`
    * and can change what is selected, and no running operation has claimed any of it.
    *
+   * @param options `beforeStart` is called last, with what is about to start; an error that it throws prevents it.
    * @throws {TrueNASError} when the NAS cannot be read.
    * @throws {ConfigurationError} when there is no display password.
    */
   startCreation(
     request: CreationRequest,
     shown: string,
-    options: RunOptions = {},
+    options: RunOptions & { readonly beforeStart?: (plan: CreationPlan) => void } = {},
   ): Promise<StartedOrReplanned<CreationPlan>> {
     return this.#startIfUnchanged(shown, async () => {
       const plan = await this.#planner.creation(request);
       const isSelectable = selectionProblems(plan, request.reconcile ?? NOTHING_CHANGED).length === 0;
-      const planned = this.#ready(this.#preparing.creation(plan, request), options);
-      return { plan, planned: isSelectable ? planned : { ...planned, run: null } };
+      const spec = this.#preparing.creation(plan, request);
+      const run = () => {
+        options.beforeStart?.(plan);
+        return this.#runner.run(spec, options);
+      };
+      return { plan, planned: { claim: spec.claim ?? {}, run: isSelectable ? run : null } };
     });
   }
 

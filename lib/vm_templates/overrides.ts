@@ -18,6 +18,18 @@ export interface TemplateOverrides {
   readonly disk?: Readonly<Record<string, unknown>> | undefined;
 }
 
+/** Whether VMs of a type start with the NAS: as the type says, as it overrides the template, or as the template says. */
+export function autostartOf(
+  { autostart, template }: {
+    readonly autostart?: boolean | undefined;
+    readonly template?: TemplateOverrides | undefined;
+  },
+  defaults: { readonly autostart: boolean },
+): boolean {
+  const overridden = template?.vm?.autostart;
+  return autostart ?? (overridden === undefined ? defaults.autostart : overridden !== false);
+}
+
 /** The key of each template's overrides. */
 export const OVERRIDE_KEYS = {
   vm: "vm",

@@ -10,6 +10,7 @@ import {
   TrueNASError,
   TrueNASTimeoutError,
 } from "../../lib/errors/errors.ts";
+import { createdBy } from "../../lib/agents/approvals.ts";
 import { planJson } from "../../lib/inventory/json.ts";
 import type { Configuration } from "../../lib/configuration/configuration.ts";
 import type { CreationRequest } from "../../lib/plan/creation_input.ts";
@@ -24,6 +25,7 @@ import {
   hasWork,
   type SpareRow,
 } from "../../templates/pages/create_page.tsx";
+import type { Approving } from "../../templates/parts/plan/agent_approval.tsx";
 import { paths } from "../../templates/paths.ts";
 import { NO_CHOICES, readCapacity, readChoices } from "../choices.ts";
 import { capacityView } from "../vms/capacity_view.ts";
@@ -33,14 +35,15 @@ import { readForm } from "../forms/read_form.ts";
 import { totalsOfTypes } from "../forms/totals.ts";
 import { changedType, createFormOf, formOf, spareRow, unknownTypesOf } from "../forms/typed_types.ts";
 import type { AppContext, AppEnv } from "../server/context.ts";
+import { approvePlan, withdrawApproval } from "./approve.ts";
 import { confirmCreation } from "./confirm_creation.ts";
 import type { CreateChoices } from "../../templates/parts/vm/vm_forms.tsx";
 
-/** GET /create, POST /create/plan, POST /create. */
+/** GET /create, POST /create/plan, POST /create, POST /create/approve. */
 export function createRoutes(dashboard: Dashboard): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
   app.get("/create", (c) => showForm(c, dashboard));
-  app.get("/create/plan", (c) => showTypePlan(c, dashboard));
+  app.get("/create/plan", (c) => showPlanOf(c, dashboard));
   app.get("/create/form", (c) => c.redirect(paths.create(), 303));
   app.post("/create/form", async (c) => {
     const read = await readCreateForm(c, dashboard);
@@ -56,7 +59,29 @@ export function createRoutes(dashboard: Dashboard): Hono<AppEnv> {
     if ("answer" in read) return read.answer;
     return await keepingForm(c, dashboard, read, () => create(c, dashboard, read));
   });
+  app.post("/create/approve", async (c) => {
+    const read = await readCreateForm(c, dashboard);
+    if ("answer" in read) return read.answer;
+    return await keepingForm(c, dashboard, read, () => approve(c, dashboard, read));
+  });
+  app.post("/create/approve/withdraw", async (c) => {
+    const read = await readCreateForm(c, dashboard);
+    if ("answer" in read) return read.answer;
+    withdrawApproval(c, dashboard, read.fields);
+    return c.redirect(paths.plan(typesOf(read)), 303);
+  });
   return app;
+}
+
+function typesOf({ form }: ReadForm): string[] {
+  return form.types.map(({ name }) => name);
+}
+
+async function approve(c: AppContext, dashboard: Dashboard, read: ReadForm): Promise<Response> {
+  const { configuration } = read.file;
+  const approved = await approvePlan(c, dashboard, read.fields, { configuration, types: typesOf(read) });
+  if ("next" in approved) return c.redirect(approved.next, 303);
+  return await showPlan(c, dashboard, read, { notice: approved.notice });
 }
 
 async function showForm(c: AppContext, dashboard: Dashboard): Promise<Response> {
@@ -135,13 +160,16 @@ async function keepingForm(
   }
 }
 
-/** The plan of one type as it is configured, to which the marks of VMs that differ lead; `vm` alone is ticked. */
-async function showTypePlan(c: AppContext, dashboard: Dashboard): Promise<Response> {
-  const [type, vm] = [c.req.query("type") ?? "", c.req.query("vm") ?? null];
+/** The plan of types as they are configured, to which agents and the marks of VMs that differ lead; `vm` alone is ticked. */
+async function showPlanOf(c: AppContext, dashboard: Dashboard): Promise<Response> {
+  const [asked, vm] = [c.req.queries("type") ?? [], c.req.query("vm") ?? null];
   const file = dashboard.configuration();
   const { types, ...form } = formOf(file.configuration, dashboard.manager.templates.defaults);
-  const own = types.filter(({ name }) => name === type);
-  if (own.length === 0 || !pageFrame(c, dashboard).mayChange) return c.redirect(paths.create(), 303);
+  const own = types.filter(({ name }) => asked.length === 0 || asked.includes(name));
+  const hasAll = asked.every((name) => types.some((type) => type.name === name));
+  if (own.length === 0 || !hasAll || !pageFrame(c, dashboard).mayChange) {
+    return c.redirect(paths.create(), 303);
+  }
   const read = { form: { ...form, types: own }, fields: new URLSearchParams(), file };
   const select = (plan: CreationPlan) => usualSelection(plan, vm);
   return await keepingForm(c, dashboard, read, () => showPlan(c, dashboard, read, { select }));
@@ -224,6 +252,13 @@ async function create(c: AppContext, dashboard: Dashboard, read: ReadForm): Prom
   return await showPlan(c, dashboard, read, { notice: confirmed.notice });
 }
 
+/** Whether agents can be allowed to carry the plan out; null where there are none. */
+function approvingOf({ approvals, now }: Dashboard, plan: CreationPlan): Approving | null {
+  if (approvals === null || createdBy(plan).length === 0) return null;
+  const approval = approvals.of(plan.fingerprint);
+  return { until: approval?.expiresAt ?? null, now: now(), vms: createdBy(plan).length };
+}
+
 async function send(
   c: AppContext,
   dashboard: Dashboard,
@@ -245,6 +280,7 @@ async function send(
     capacity: capacity === null ? null : capacityView(dashboard, capacity),
     token: null,
     notice: null,
+    approving: given.plan == null ? null : approvingOf(dashboard, given.plan),
     ...given,
   };
   return await sendPage(c, <CreatePage frame={pageFrame(c, dashboard)} create={create} />, status);

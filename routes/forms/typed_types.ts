@@ -1,4 +1,5 @@
 /** What was typed into the forms of VM types. Values stay text until they are validated, so that an invalid form is shown again as typed. */
+import { autostartOf } from "../../lib/vm_templates/overrides.ts";
 import type { Configuration } from "../../lib/configuration/configuration.ts";
 import type { VmTypeSection } from "../../lib/configuration/sections.ts";
 import type { Problem } from "../../lib/errors/errors.ts";
@@ -40,7 +41,7 @@ export function typeForm(name: string, section: VmTypeSection, defaults: Templat
     cpu: String(section.cpu),
     threads: section.threads === undefined ? "" : String(section.threads),
     start: section.start ?? true,
-    autostart: section.autostart ?? defaults.autostart,
+    autostart: autostartOf(section, defaults),
     overcommit: section.overcommit ?? false,
     sparse: section.sparse ?? false,
     image: section.image ?? "",

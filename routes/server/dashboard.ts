@@ -1,5 +1,6 @@
 /** The dashboard's parts, and how routes turn them into responses. */
 import type { AuthProxy } from "../../lib/configuration/environment/settings.ts";
+import type { Approvals } from "../../lib/agents/approvals.ts";
 import { isActive } from "../../lib/operations/types.ts";
 import type { Child } from "hono/jsx";
 import type { ParsedConfiguration } from "../../lib/configuration/configuration.ts";
@@ -67,6 +68,8 @@ export interface Dashboard {
   /** Where the templates are kept and saved. */
   readonly templateTexts: TemplateTexts;
   readonly tokens: OneTimeTokens;
+  /** Approvals of plans for agents; null where no agent can reach the dashboard, or nothing may be changed. */
+  readonly approvals: Approvals | null;
   readonly metrics: Metrics;
   readonly access: AccessOptions;
   /** The browser that comes from set-up; null if there is none. */

@@ -17,6 +17,8 @@ export interface Launch {
   readonly configFile: string;
   readonly permissions: Permissions;
   readonly tunnelSockets: readonly string[];
+  /** Where the dashboard listens for agents; null if it does not. */
+  readonly agentSocket: string | null;
   /** A free loopback port for the dashboard; 0 for other commands. */
   readonly innerPort: number;
   /** The most connections to the dashboard at once. */

@@ -86,6 +86,8 @@ export async function serve(launch: ServeOptions): Promise<number> {
     ...(demo?.journal ? { journal: demo.journal } : {}),
     permissions: describePermissions(permissions),
     outerSettings: launch.outerSettings,
+    agentSocket: launch.agentSocket,
+    configFile,
     envFile: options.envFile ?? ".env",
     handOver,
     untilPortIsFree,

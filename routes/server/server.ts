@@ -1,4 +1,6 @@
 /** Starts the dashboard from its settings, listens, and stops it in order. */
+import { Approvals } from "../../lib/agents/approvals.ts";
+import { dashboardAddress, nasOf } from "../../lib/agents/dashboard_address.ts";
 import { isLoopback, isWithin } from "../../lib/configuration/environment/ip_addresses.ts";
 import type { ParsedConfiguration } from "../../lib/configuration/configuration.ts";
 import type { ConfigurationStore } from "../../lib/configuration/editing/configuration_store.ts";
@@ -17,10 +19,12 @@ import { logStrayErrors, runDetached } from "../../lib/errors/unhandled_errors.t
 import { TemplateManager } from "../../lib/template_manager.ts";
 import { watch } from "../../lib/notifications/watch.ts";
 import { Webhook } from "../../lib/notifications/webhook.ts";
+import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { VMManager } from "../../lib/vm_manager.ts";
 import { paths, setBasePath } from "../../templates/paths.ts";
 import { createApp } from "../app.tsx";
+import { serveAgents } from "./agents.ts";
 import { aborted } from "./aborted.ts";
 import { listen, type Listener, type ListenerOptions, type Tls } from "./guarded_listener.ts";
 import type { HandOver } from "../auth/hand_over.ts";
@@ -40,6 +44,10 @@ export interface ServerOptions extends Turn {
   readonly configuration: () => ParsedConfiguration;
   /** Where it is kept and saved. */
   readonly configurationStore: ConfigurationStore;
+  /** Where agents reach the dashboard; null if they do not. */
+  readonly agentSocket: string | null;
+  /** Path of the configuration file. */
+  readonly configFile: string;
   /** The program's permissions, for the log. */
   readonly permissions: string;
   /** Prints a line on standard output. */
@@ -123,6 +131,12 @@ export async function serveDashboard(options: ServerOptions): Promise<void> {
   let port = settings.listenPort;
   const ending = new AbortController();
   const stopping = new AbortController();
+  const approvals = opened === undefined ? null : new Approvals({
+    journal: opened.approvals,
+    audit: manager.audit,
+    nas: nasOf(nas.host),
+    now: Date.now,
+  });
   const address = parseNasAddress(nas.host);
   const account = describeAccount(nas);
   const app = createApp({
@@ -139,6 +153,7 @@ export async function serveDashboard(options: ServerOptions): Promise<void> {
       isDemo: nas.simulated ?? false,
     }),
     tokens: new OneTimeTokens(),
+    approvals: readOnly ? null : approvals,
     metrics,
     handOver: options.handOver,
     access: {
@@ -176,6 +191,19 @@ export async function serveDashboard(options: ServerOptions): Promise<void> {
     note,
   });
   port = listener.port;
+  await using _agents = approvals === null || options.agentSocket === null
+    ? null
+    : await serveAgents(options.agentSocket, {
+      manager,
+      approvals,
+      configuration,
+      nas: nas.host,
+      configFile: resolve(options.configFile),
+      dashboard: dashboardAddress(settings, port),
+      isReadOnly: readOnly,
+      secrets,
+      logger,
+    });
   runDetached(manager.connection.keepConnected(), "connecting to the NAS", logger);
   await aborted(signal);
   logger.info("Stopping. No new operations start; running ones may finish", {

@@ -15,6 +15,7 @@ import { StorageFields } from "../parts/type_form/storage_fields.tsx";
 import { type Totals, TotalsCard } from "../parts/type_form/totals.tsx";
 import { parseWholeNumber } from "../../lib/inputs.ts";
 import { describeWork, workOf } from "../../lib/plan/work.ts";
+import { AgentApproval, type Approving } from "../parts/plan/agent_approval.tsx";
 import { PlanChoices } from "../parts/plan/plan_choices.tsx";
 import type { PlanSelection } from "../parts/plan/selection.ts";
 import { vmName } from "../../lib/inventory/names.ts";
@@ -54,6 +55,8 @@ export interface CreateProps {
   readonly capacity: CapacityView | null;
   readonly token: string | null;
   readonly notice: string | null;
+  /** Whether agents may carry the plan out; null where none can. */
+  readonly approving: Approving | null;
 }
 
 /** The page. */
@@ -110,6 +113,7 @@ export function CreatePage({ frame, create }: { frame: PageFrame; create: Create
                 <>
                   <PlanChoices plan={plan} selection={selection} />
                   <ConfirmPlan plan={plan} selection={selection} token={token} frame={frame} />
+                  {create.approving === null ? null : <AgentApproval approving={create.approving} />}
                 </>
               )}
               {isPlanned

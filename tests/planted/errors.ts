@@ -19,6 +19,23 @@ export interface PlantedError {
 /** The errors. */
 export const PLANTED_ERRORS: readonly PlantedError[] = [
   {
+    name: "an approval for an agent can be used again",
+    file: "lib/agents/approval_table.ts",
+    find: "id = ? AND used IS NULL AND withdrawn IS NULL AND expires > ?",
+    replace: "id = ? AND withdrawn IS NULL AND expires > ?",
+    caughtBy: { tests: ["tests/unit/agents_test.ts"], filter: "an approval is used once" },
+  },
+  {
+    name: "an agent creates without using up the approval",
+    file: "lib/agents/create_tool.ts",
+    find: "if (approval !== null) context.approvals?.redeem(approval);",
+    replace: "",
+    caughtBy: {
+      tests: ["tests/contract/agents/mcp_test.ts"],
+      filter: "an agent creates what a person approved",
+    },
+  },
+  {
     name: "the worker's permissions are inherited from the program",
     file: "main.ts",
     find: "deno: { permissions: { ...permissions } }",

@@ -1,5 +1,6 @@
 /** A whole dashboard against a simulated NAS, in this process, over real sockets. */
 import assert from "node:assert/strict";
+import type { Approvals } from "../../lib/agents/approvals.ts";
 import type { ParsedConfiguration } from "../../lib/configuration/configuration.ts";
 import type { FlatConfiguration } from "../../lib/configuration/flat_configuration.ts";
 import { parseConfiguration } from "../../lib/configuration/load_configuration.ts";
@@ -93,6 +94,8 @@ export interface DashboardOptions {
   readonly handOver?: HandOver;
   /** Receives the browser that is handed over to set-up. */
   readonly onSetup?: (handOver: HandOver | null) => void;
+  /** Approvals of plans for agents; by default there are no agents. */
+  readonly approvals?: (manager: VMManager) => Approvals;
   /** Receives every log line. */
   readonly onLog?: (message: string, fields: LogFields) => void;
 }
@@ -164,6 +167,7 @@ export async function startDashboard(options: DashboardOptions = {}): Promise<Te
     templateTexts: options.templateTexts ??
       new TemplateTexts({ templatesDir: undefined, versionsFolder: "unused" }),
     tokens: new OneTimeTokens(),
+    approvals: options.approvals?.(manager) ?? null,
     handOver: options.handOver ?? null,
     metrics,
     access: {

@@ -112,12 +112,12 @@ const EDGES: readonly (readonly [what: RegExp, allowed: RegExp])[] = [
   [/\bnew WebSocket\(/, /^lib\/runtime\/deno\.ts$/],
   [
     /\bnode:(tls|net|os)\b/,
-    /^lib\/(truenas\/connection\/certificate|consoles\/display_socket|first_boot\/readiness\/probe_port|simulator\/(screens\/screens|guests\/open_port))\.ts$/,
+    /^lib\/(truenas\/connection\/certificate|consoles\/display_socket|first_boot\/readiness\/probe_port|agents\/dashboard_socket|simulator\/(screens\/screens|guests\/open_port))\.ts$/,
   ],
   [/\bconsole\.(log|error|warn|info|debug)\b/, /^lib\/(mod|vm_manager|errors\/errors)\.ts$/],
   [
     /\bnode:(process|fs)\b/,
-    /^lib\/(truenas\/connection\/certificate|images\/(offering\/spooled_file|acquiring\/local_disk)|configuration\/(environment\/environment|files|editing\/overwrite)|command_line\/process|simulator\/guests\/fetch)\.ts$/,
+    /^lib\/(truenas\/connection\/certificate|images\/(offering\/spooled_file|acquiring\/local_disk)|configuration\/(environment\/environment|files|editing\/overwrite)|command_line\/process|agents\/stdio|simulator\/guests\/fetch)\.ts$/,
   ],
   [/\bnode:(https?|dns)\b/, /^lib\/(images\/source\/request|secret_paths\/(path_server|listen))\.ts$/],
   [

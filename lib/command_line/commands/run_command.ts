@@ -35,7 +35,7 @@ import {
   readInventoryCall,
 } from "./export_command.ts";
 import { parseConfigurationFile, readConfiguration } from "../../configuration/configuration_file.ts";
-import { setupLogging } from "../../observability/logging.ts";
+import { type Logger, setupLogging } from "../../observability/logging.ts";
 import { Journal } from "../../operations/record/journal.ts";
 import {
   askLine,
@@ -256,7 +256,7 @@ async function work(given: Work, terminal: Terminal): Promise<number> {
 
 const MINUTE_MS = 60_000;
 
-function waitMsOf({ options, settings }: Work): number {
+function waitMsOf({ options, settings }: Pick<Work, "options" | "settings">): number {
   return (options.wait ?? settings.waitMinutes) * MINUTE_MS;
 }
 
@@ -304,7 +304,7 @@ async function askOtp(signal: AbortSignal): Promise<string> {
 }
 
 /** The NAS settings from the environment, with a logger that redacts their secrets. */
-function managerOptions(given: Work): VMManagerOptions {
+export function managerOptions(given: Omit<Work, "command">): VMManagerOptions & { readonly logger: Logger } {
   const { options: { templatesDir }, settings, tunnelSockets } = given;
   const { nas, readOnly, noDestroy, logLevel, logFormat } = settings;
   if (nas === null) throw new UsageError("No NAS is configured; set TRUENAS_HOST");

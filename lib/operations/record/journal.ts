@@ -1,9 +1,12 @@
 /**
- * The journal of operations and the audit log, in a SQLite file. Every event is on disk before the call that it announces is
- * sent, so that after a crash it shows what was done, what was not, and which call has an unknown outcome.
+ * The journal of operations, the audit log and approvals for agents, in a SQLite file. Every event is on disk before the
+ * call that it announces is sent, so that after a crash it shows what was done, what was not, and which call has an unknown
+ * outcome.
  */
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { setImmediate as nextTurn } from "node:timers/promises";
+import type { ApprovalJournal } from "../../agents/approval.ts";
+import { APPROVAL_TABLE, ApprovalTable } from "../../agents/approval_table.ts";
 import { processId } from "../../command_line/process.ts";
 import {
   ensureOwnFile,
@@ -18,7 +21,10 @@ import { reasonOf } from "../../errors/system_errors.ts";
 import type { AuditEntry, AuditJournal } from "../../observability/audit_entry.ts";
 import type { OperationEvent } from "../types.ts";
 
-/** Version of the tables: 2 added the audit log. Older journals are upgraded, newer ones refused. */
+/**
+ * Version of the tables: 2 added the audit log. Older journals are upgraded, newer ones refused. The table of approvals has
+ * no version, because earlier programs can leave it alone.
+ */
 const LAYOUT = 2;
 
 /** SQLite shrinks a larger write-ahead log to this size. */
@@ -48,6 +54,8 @@ export interface OperationJournal extends AuditJournal {
 
 /** A journal in a SQLite file, which no other process can open at the same time. */
 export class Journal implements OperationJournal, Disposable {
+  /** Plans that people approved for agents. */
+  readonly approvals: ApprovalJournal;
   readonly #database: DatabaseSync;
   readonly #folder: string;
   readonly #insert: StatementSync;
@@ -58,6 +66,7 @@ export class Journal implements OperationJournal, Disposable {
   private constructor(database: DatabaseSync, folder: string) {
     this.#database = database;
     this.#folder = folder;
+    this.approvals = new ApprovalTable(database, (change) => this.#write(change));
     this.#insert = database.prepare("INSERT INTO event (operation, seq, at, fact) VALUES (?, ?, ?, ?)");
   }
 
@@ -308,6 +317,7 @@ function prepare(database: DatabaseSync): void {
       at INTEGER NOT NULL,
       entry TEXT NOT NULL
     ) STRICT;
+    ${APPROVAL_TABLE}
     UPDATE about SET value = '${LAYOUT}' WHERE name = 'layout' AND CAST(value AS INTEGER) < ${LAYOUT};
     COMMIT;
   `);
