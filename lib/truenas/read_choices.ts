@@ -1,4 +1,5 @@
 /** Reads what the forms of VM types offer to choose from. */
+import { isSeedDataset } from "../first_boot/iso/seed_dataset.ts";
 import { FILE_PROPERTIES } from "../images/acquiring/image_files.ts";
 import type { Reading } from "../inventory/inventory.ts";
 import type { Caller } from "./client.ts";
@@ -43,7 +44,7 @@ export async function readChoices(
       : { known: true, value: sortedOnce([...(isos.known ? isos.value : []), ...uploaded]) },
     datasets: {
       known: true,
-      value: sortedOnce(filesystems.value.filter((row) => !isImageFile(row)).map(({ id }) => id)),
+      value: sortedOnce(filesystems.value.filter((row) => !isForOneFile(row)).map(({ id }) => id)),
     },
   };
 }
@@ -68,9 +69,9 @@ async function readFilesystems(
   });
 }
 
-/** Whether a dataset is there for the file of one image, with which it is removed again. */
-function isImageFile(row: DatasetRow): boolean {
-  return propertyOf(row, "path") !== null || propertyOf(row, "operation") !== null;
+/** Whether a dataset is there for the file of one image, or for one VM's seed, with which it is removed again. */
+function isForOneFile(row: DatasetRow): boolean {
+  return isSeedDataset(row.id) || propertyOf(row, "path") !== null || propertyOf(row, "operation") !== null;
 }
 
 function propertyOf(row: DatasetRow, name: keyof typeof FILE_PROPERTIES): string | null {

@@ -1,4 +1,5 @@
 /** Reads what set-up offers to choose from: datasets with their free space, install images, and bridges. */
+import { isSeedDataset } from "../first_boot/iso/seed_dataset.ts";
 import type { Reading } from "../inventory/inventory.ts";
 import { TrueNASCallError } from "../errors/errors.ts";
 import type { Caller } from "./client.ts";
@@ -51,7 +52,9 @@ async function readDatasets(
       properties: ["available"],
       limit: MAX_DATASETS,
     });
-    return rows.map(toDataset).filter(({ name, locked }) => !locked && !SYSTEM_DATASET.test(name))
+    return rows.map(toDataset).filter(({ name, locked }) =>
+      !locked && !SYSTEM_DATASET.test(name) && !isSeedDataset(name)
+    )
       .map(({ name, availableBytes }) => ({ name, freeBytes: availableBytes }))
       .toSorted((a, b) => a.name.localeCompare(b.name, "en"));
   });

@@ -208,6 +208,7 @@ Deno.test("an uploaded install image is listed with the others, can be chosen fo
     const list = await text(fetch(`${url}/images`));
     assert.match(list, /data-file="\/mnt\/tank\/images\/files-seed\/seed\.iso"/);
     assert.doesNotMatch(list, /data-image="seed"/);
+    addDataset(simulator.store, { name: "tank/images/seed-worker01-0123abcd", type: "FILESYSTEM" });
     const form = await text(fetch(`${url}/types/new`));
     assert.match(
       form,
@@ -217,7 +218,7 @@ Deno.test("an uploaded install image is listed with the others, can be chosen fo
     assert.match(form, /<option[^>]*>tank\/vms</);
     assert.doesNotMatch(
       form,
-      /<option[^>]*>tank\/images\/files-seed</,
+      /<option[^>]*>tank\/images\/(files-seed|seed-worker01)/,
       "no disks go to the dataset of a file",
     );
     const asked = await text(fetch(`${url}/images/remove?name=seed`));
