@@ -51,6 +51,10 @@ export function parseText(text: string, source: string): ConfigurationText {
     const problems = document.errors.map(({ message, pos }) => invalid(message, at(pos[0])));
     throw new ConfigurationError(source, problems);
   }
+  const unquoted = keyInBraces(document);
+  if (unquoted !== null) {
+    throw new ConfigurationError(source, [{ field: "", message: UNQUOTED, ...at(unquoted) }]);
+  }
   return { value: toPlain(document, source, at), places: placesOf(document, at) };
 }
 
@@ -62,6 +66,22 @@ function toPlain(document: Document, source: string, at: (offset: number) => Pla
     const problem = invalid(reasonOf(error), offset === undefined ? {} : at(offset));
     throw new ConfigurationError(source, [problem], { cause: error });
   }
+}
+
+const UNQUOTED =
+  'Braces begin a mapping in YAML; write text that begins with them in quotes: "{{ vm.name }}"';
+
+/** Where a mapping is the key of another one, which nothing here has: `hostname: {{ vm.name }}`; null where none is. */
+function keyInBraces(document: Document): number | null {
+  let offset: number | null = null;
+  visit(document, {
+    Pair: (_key, { key }) => {
+      if (!isCollection(key)) return;
+      offset = Math.max(0, (key.range?.[0] ?? 1) - 1);
+      return visit.BREAK;
+    },
+  });
+  return offset;
 }
 
 /** The YAML parser's message is the reason. */

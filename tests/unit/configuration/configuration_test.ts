@@ -225,6 +225,18 @@ Deno.test("invalid YAML is reported with line and column", () => {
   }
 });
 
+Deno.test("a variable without quotes, which YAML takes for a mapping, is said as such at its place", () => {
+  for (const seed of ["seed:\n    hostname: {{ vm.name }}", "seed: { hostname: {{ vm.name }} }"]) {
+    const text = `${GOOD}web:\n  count: 1\n  ${seed}\n`;
+    const [problem, ...others] = problemsOf(text);
+    assert.match(problem?.message ?? "", /write text that begins with them in quotes: "\{\{ vm\.name \}\}"/);
+    const lines = text.split("\n");
+    const line = lines.findIndex((it) => it.includes("{{"));
+    assert.deepEqual(others, []);
+    assert.deepEqual([problem?.line, problem?.column], [line + 1, (lines[line]?.indexOf("{{") ?? 0) + 1]);
+  }
+});
+
 Deno.test("an alias of an earlier section is read as that section", () => {
   const { configuration } = parseConfiguration(GOOD.replace("worker:", "worker: &w") + "gpu: *w\n", "x");
   assert.deepEqual(configuration.gpu, configuration.worker);
