@@ -20,7 +20,8 @@ export function seedWay(
   const disk = (reason: string): ReasonedWay => ({ way: "disk", reason });
   if (kind === "ignition") return disk("Ignition looks for its configuration on a disk");
   const nic = devices.find((device) => device.dtype === "NIC");
-  if (nic?.dtype === "NIC" && nic.ip !== undefined) {
+  if (nic === undefined) return disk("the guest has no network card to fetch it by");
+  if (nic.dtype === "NIC" && nic.ip !== undefined) {
     return disk(
       `the guest has to know its static address in the network ${nic.name} before it can fetch anything`,
     );

@@ -12,7 +12,7 @@ import { needsImage } from "../../images/planned_image.ts";
 import type { PlannedVm } from "../../plan/types.ts";
 import { fetchVm } from "../../truenas/batched_reads.ts";
 import type { VmRow } from "../../truenas/methods.ts";
-import { formatMib } from "../../units.ts";
+import { formatCount, formatMib } from "../../units.ts";
 import { type CreatedResources, journalledResources } from "./created_resources.ts";
 import { type DeviceContext, type DeviceOptions, deviceStep, hasNewZvol, vmIdOf } from "./device_step.ts";
 import { NotReady } from "../../first_boot/readiness/wait_for_ready.ts";
@@ -255,7 +255,7 @@ function createStep({ caller, templates, vm, created: { uuid } }: Creation): Ste
     evidence: () => uuid === null ? null : { uuid },
     call: () => caller.call("vm.create", [{ ...spec, description, ...autostart, uuid }]),
     verify: () => findVm(caller, { uuid, vmId: null }),
-    detail: ({ id }) => `id ${id}, ${vm.vcpus} vCPUs, ${formatMib(memoryMib)}`,
+    detail: ({ id }) => `id ${id}, ${formatCount(vm.vcpus, "vCPU")}, ${formatMib(memoryMib)}`,
   };
 }
 

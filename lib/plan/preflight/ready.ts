@@ -53,6 +53,11 @@ function problemOf({ ready, seed, devices, type }: PlannedVm, context: Context):
   const when = ready?.when ?? "none";
   const release = nas.release ?? "this release";
   const noHome = reasonAgainstPhoning(seeds);
+  const hasNic = devices.some(({ dtype }) => dtype === "NIC");
+  if (!hasNic && (when === "phone-home" || portOf(when) !== null)) {
+    return `The VMs of ${type} have no network card, so nothing can be heard of them; add a network, or choose another ` +
+      "sign such as ready: console";
+  }
   const canPhone = seed?.kind === "cloud-init" && noHome === null;
   if (when === "phone-home" && seed?.kind !== "cloud-init") {
     return `${type} has no first configuration (seed) of kind cloud-init, so its VMs cannot report that they are ready; ` +

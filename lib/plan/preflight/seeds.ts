@@ -18,6 +18,7 @@ export const SEED_RULES: readonly Rule[] = [
   checkArguments,
   checkHost,
   checkNetworks,
+  checkReaders,
 ];
 
 function seededOf({ active }: Context): readonly PlannedVm[] {
@@ -84,6 +85,25 @@ function checkNetworks({ active, input: { seeds, interfaces = new Map() } }: Con
     const message = `The guests of ${vm.type} may not reach this program at SEED_HOST (${host}): ${why}. ` +
       "If they do not, set it to an address of this machine in their network";
     return [warning(fieldOf(vm), message)];
+  });
+}
+
+/** An installer can read a seed (Ubuntu's does), which is why this is no error. */
+function checkReaders(context: Context): Finding[] {
+  const empty = seededOf(context).filter((vm) => {
+    const [first] = vm.devices.filter((device) => device.dtype === "DISK");
+    const isCopy = first?.image !== undefined || first?.source !== undefined || first?.adopt === true;
+    return vm.action === "create" && !isCopy;
+  });
+  return firstOfEachType(empty).map((vm) => {
+    const cdrom = vm.devices.find(({ dtype }) => dtype === "CDROM");
+    const reader = cdrom === undefined
+      ? "and no install image, so nothing reads its first configuration (seed)"
+      : "so only its install image could read the first configuration (seed), and few do";
+    return warning(
+      fieldOf(vm),
+      `The first disk of ${vm.type} is empty, ${reader}. Choose an image, such as a cloud image`,
+    );
   });
 }
 

@@ -171,6 +171,10 @@ Deno.test("a plan says when a node can give no sign, and that is no matter where
       (await findingsOf({ ready: { when: "tcp:22" } })).join(),
       /Nothing tells the addresses of worker/,
     );
+    assert.match(
+      (await findingsOf({ ready: { when: "tcp:22" }, network: {} })).join(),
+      /have no network card, so nothing can be heard of them/,
+    );
     assert.deepEqual(await findingsOf({ ready: { when: "console" } }), []);
     assert.deepEqual(await findingsOf({ ready: { when: "tcp:22" } }, false), []);
   }));

@@ -250,7 +250,15 @@ Deno.test("a seed that guests cannot fetch comes on a CD-ROM, and the plan says 
   const nowhere = { paths: undefined } as unknown as Partial<VMManagerOptions>;
   assert.match(await reasonOf(nowhere), /^SEED_HOST is not set/);
   const loopback = { host: "127.0.0.1", simulated: false };
-  const { way, reason } = seedWay({ kind: "cloud-init" }, loopback, []);
+  const nic = {
+    step: "nic0",
+    order: 1,
+    dtype: "NIC",
+    name: "lan",
+    attach: "br0",
+    mac: "02:00:00:00:00:01",
+  } as const;
+  const { way, reason } = seedWay({ kind: "cloud-init" }, loopback, [nic]);
   assert.deepEqual([way, reason], ["disk", "SEED_HOST is 127.0.0.1, which guests cannot reach"]);
 });
 
@@ -267,7 +275,13 @@ Deno.test("only a NAS that may be simulated has guests at a loopback address, an
     const plan = await manager.planCreation({ configuration: seeded(1), types: TYPES });
     assert.equal(planned(plan, "worker01").seed?.way, "url");
     const [warned, ...others] = plan.findings;
-    assert.deepEqual([warned?.severity, warned?.field, others], ["warning", "worker.seed", []]);
+    assert.deepEqual([warned?.severity, warned?.field], ["warning", "worker.seed"]);
+    const [empty = "", ...rest] = others.map(({ message }) => message);
+    assert.match(
+      empty,
+      /The first disk of worker is empty, so only its install image could read .* \(seed\)/,
+    );
+    assert.deepEqual(rest, []);
     assert.match(warned?.message ?? "", /only guests of a simulated NAS on this machine reach/);
   }, { simulated: false });
 });

@@ -200,8 +200,20 @@ Deno.test("another section, text or key is another digest, and every variable th
 
 Deno.test("a guest cannot fetch what it needs for its network, so that comes by disk", () => {
   const host = { host: "10.0.0.5", simulated: false };
-  assert.equal(seedWay({ kind: "cloud-init" }, host, []).way, "url");
-  assert.deepEqual(seedWay({ kind: "cloud-init", network: "seeds/net.yaml" }, host, []), {
+  const nic = {
+    step: "nic0",
+    order: 1,
+    dtype: "NIC",
+    name: "lan",
+    attach: "br0",
+    mac: "02:00:00:00:00:01",
+  } as const;
+  assert.equal(seedWay({ kind: "cloud-init" }, host, [nic]).way, "url");
+  assert.deepEqual(seedWay({ kind: "cloud-init" }, host, []), {
+    way: "disk",
+    reason: "the guest has no network card to fetch it by",
+  });
+  assert.deepEqual(seedWay({ kind: "cloud-init", network: "seeds/net.yaml" }, host, [nic]), {
     way: "disk",
     reason: "the guest needs seeds/net.yaml before it can fetch anything",
   });
@@ -219,7 +231,7 @@ Deno.test("a plan says once what is wrong with the seeds of a type, and that two
       types,
       seeds: { host: "10.0.0.5", simulated: false, types: new Map([["worker", known], ["web", known]]) },
     }));
-    return plan.findings.filter(({ field }) => field.includes("seed"))
+    return plan.findings.filter(({ field, severity }) => field.includes("seed") && severity === "error")
       .map(({ severity, vms, field, message }) => `${severity} | ${vms.join()} | ${field} | ${message}`);
   };
   const [first, ...others] = found({ kind: "cloud-init", user_data: "f" }, { kind: "cloud-init" }, "a: 1\n");
