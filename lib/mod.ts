@@ -98,7 +98,7 @@ export type { SeedFiles } from "./first_boot/rendering/seed.ts";
 export type { PortAnswer, ProbedPort, ProbePort } from "./first_boot/readiness/probe_port.ts";
 export type { GivenAddresses } from "./exports/nodes.ts";
 export type { NodeReadiness, NodeReadinessOptions } from "./operations/node_readiness.ts";
-export type { PathHandler, PathServer, SecretPath } from "./secret_paths/path_server.ts";
+export type { KnownPath, PathHandler, PathServer, SecretPath } from "./secret_paths/path_server.ts";
 export type { OfferedFile, Offering } from "./images/offering/offering.ts";
 export type { ImageWay, ImageWays, WayChoice } from "./images/acquiring/ways.ts";
 export type { PlannedImage, PlannedSource } from "./images/planned_image.ts";
