@@ -142,6 +142,18 @@ async function prepare(asked: Asked): Promise<Prepared> {
 /** The commands that read image files or write them. */
 const USES_IMAGES: readonly WorkerCommand[] = ["serve", "plan", "create", "replace", "images", "mcp"];
 
+/** The commands that work without a password for displays. */
+const CREATES_NO_DISPLAY: readonly WorkerCommand[] = [
+  "list",
+  "plan",
+  "destroy",
+  "vm",
+  "checkpoint",
+  "images",
+  "export",
+  "inventory",
+];
+
 /** The commands that read what seeds are made from. */
 const MAKES_SEEDS: readonly WorkerCommand[] = [
   "serve",
@@ -251,6 +263,7 @@ async function settingsOf({ command, options, part }: Asked): Promise<ReadSource
     const settings = readSettings({
       env: withStored(sources).get,
       needNas: command !== "demo" && !isSetup,
+      needDisplayPassword: !CREATES_NO_DISPLAY.includes(command),
     });
     return { settings, problems: [], sources };
   } catch (error) {

@@ -34,6 +34,7 @@ import {
 } from "../inputs.ts";
 import { WAIT_MINUTES } from "../configuration/environment/settings.ts";
 import { UsageError } from "./process.ts";
+import { PROGRAM } from "./program_name.ts";
 import { SIMULATED_VERSIONS, type SimulatorOptions } from "../simulator/types.ts";
 import { VERSION } from "../version.ts";
 
@@ -155,7 +156,7 @@ interface Sinks {
 }
 
 function describeProgram({ write, run }: Sinks): Command {
-  const program = new Command("main.ts")
+  const program = new Command(PROGRAM)
     .description(`TrueNAS VM Manager ${VERSION}: create and destroy groups of VMs on a TrueNAS.`)
     .version(VERSION, "-V, --version", "print the version")
     .helpOption("-h, --help", "show this help")
@@ -167,13 +168,16 @@ function describeProgram({ write, run }: Sinks): Command {
     .exitOverride()
     .usage("[COMMAND] [options]");
   addOptions(program, COMMON_OPTIONS);
-  program.addHelpText("after", `\nEnvironment:\n${environmentHelp()}\n\nSee also: main.ts COMMAND --help`);
+  program.addHelpText("after", `\nEnvironment:\n${environmentHelp()}\n\nSee also: ${PROGRAM} COMMAND --help`);
   program.action(() => run("serve", program.opts<Values>(), []));
   for (const [name, spec] of commandEntries()) {
     const command = program.command(spec.words === undefined ? name : `${name} ${spec.words}`);
     command.description(spec.help);
     addOptions(command, [...spec.options, ...COMMON_OPTIONS]);
-    command.addHelpText("after", `\nExamples:\n${spec.examples.map((it) => `  main.ts ${it}`).join("\n")}`);
+    command.addHelpText(
+      "after",
+      `\nExamples:\n${spec.examples.map((it) => `  ${PROGRAM} ${it}`).join("\n")}`,
+    );
     command.action(() => run(name, { ...program.opts<Values>(), ...command.opts<Values>() }, command.args));
   }
   return program;

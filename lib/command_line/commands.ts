@@ -207,7 +207,6 @@ export const COMMON_OPTIONS: readonly OptionName[] = [
 export const COMMANDS = {
   serve: {
     help: "serve the dashboard against the NAS named in the environment (the default)",
-    actions: ["start", "stop", "restart", "poweroff"],
     options: [],
     examples: ["serve", "serve --config cluster.yaml --env-file nas.env"],
   },
@@ -262,6 +261,7 @@ export const COMMANDS = {
   vm: {
     help: "start, shut down, restart or power off VMs: vm start|stop|restart|poweroff NAME...",
     words: "<start|stop|restart|poweroff> [NAME...]",
+    actions: ["start", "stop", "restart", "poweroff"],
     options: ["wait", "yes"],
     examples: ["vm start worker01 worker02", "vm restart worker01", "vm poweroff worker03 --yes"],
   },

@@ -6,6 +6,7 @@ import { promisify } from "node:util";
 import { runtime } from "../runtime/runtime.ts";
 import { ConfigurationError, remedyOf, TrueNASError } from "../errors/errors.ts";
 import { redrawn, SHOW_CURSOR } from "./terminal/drawing.ts";
+import { PROGRAM } from "./program_name.ts";
 import { printable } from "./terminal/printable.ts";
 import type { Screen } from "./terminal/live_progress.ts";
 import type { WindowSize } from "./terminal/progress_frame.ts";
@@ -48,11 +49,11 @@ export async function withErrorsExplained(
 /** An error as text for a person. A stack trace is added only at --log-level DEBUG. */
 export function explainError(error: unknown): string {
   if (error instanceof UsageError) {
-    return `${error.message}\nSee: main.ts ${error.command === null ? "help" : `${error.command} --help`}`;
+    return `${error.message}\nSee: ${PROGRAM} ${error.command === null ? "help" : `${error.command} --help`}`;
   }
   if (error instanceof ConfigurationError) return error.message;
   if (error instanceof UnwrittenAnswer) {
-    return `${error.message}\nOnly the output is missing; any completed changes took effect. Check them with main.ts list`;
+    return `${error.message}\nOnly the output is missing; any completed changes took effect. Check them with ${PROGRAM} list`;
   }
   if (error instanceof TrueNASError) return `${error.message}\n${remedyOf(error)}`;
   const what = error instanceof Error ? error.message : String(error);

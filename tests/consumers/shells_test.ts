@@ -45,6 +45,7 @@ for (const shell of ["bash", "zsh", "fish"] as const) {
         const [words, wanted, other] of [
           [["ch"], /\bcheckpoint\b/, /\bcreate\b/],
           [["checkpoint", "ro"], /\brollback\b/, /\bcreate\b/],
+          [["vm", "st"], /\bstart\b/, /\bserve\b/],
           [["create", "--re"], /--restart|--replace/, /--prefix/],
           [["export", "--format", "d"], /\bdnsmasq\b/, /\bkea\b/],
         ] as const

@@ -308,11 +308,14 @@ export function managerOptions(given: Omit<Work, "command">): VMManagerOptions &
   const { options: { templatesDir }, settings, tunnelSockets } = given;
   const { nas, readOnly, noDestroy, logLevel, logFormat } = settings;
   if (nas === null) throw new UsageError("No NAS is configured; set TRUENAS_HOST");
-  const secrets = [nas.password, nas.apiKey, nas.vncPassword].filter((secret) => secret !== undefined);
+  const { vncPassword, ...account } = nas;
+  const secrets = [nas.password, nas.apiKey, vncPassword].filter((secret) => secret !== undefined);
   const logger = setupLogging(logLevel, { format: logFormat, secrets });
   logStrayErrors(logger);
   return {
-    ...nas,
+    ...account,
+    // An empty one would be a mistake in the plan; commands that create no display have none.
+    ...(vncPassword === "" ? {} : { vncPassword }),
     ...trustedCertificatesOf(settings),
     ...(tunnelSockets.length === 0 ? {} : { tunnelSockets }),
     templateManager: new TemplateManager(templatesDir),

@@ -96,7 +96,7 @@ export interface EnvironmentVariables {
   readonly password: string;
   /** TRUENAS_API_KEY. */
   readonly apiKey?: string;
-  /** VNC_PASSWORD. */
+  /** VNC_PASSWORD; empty where it is not set and not required. */
   readonly vncPassword: string;
 }
 
@@ -111,6 +111,8 @@ export interface ReadOptions {
   readonly envFile?: EnvFile;
   /** Whether the NAS and account are required; default true. */
   readonly needNas?: boolean;
+  /** Whether VNC_PASSWORD is required with them; default true. */
+  readonly needDisplayPassword?: boolean;
 }
 
 /**
@@ -125,7 +127,7 @@ export interface ReadOptions {
  * ```
  */
 export function getEnvironmentVariables(options: ReadOptions = {}): EnvironmentVariables {
-  return readVariables(options, readNas);
+  return readVariables(options, (variables) => readNas(variables, options));
 }
 
 /** What variables are read with. */
@@ -185,7 +187,10 @@ function readSecret(field: SecretFile, path: string, refuse: Variables["refuse"]
 }
 
 /** The NAS's address and account. */
-export function readNas({ get, refuse }: Variables): EnvironmentVariables {
+export function readNas(
+  { get, refuse }: Variables,
+  { needDisplayPassword = true }: Pick<ReadOptions, "needDisplayPassword">,
+): EnvironmentVariables {
   const host = get("TRUENAS_HOST");
   const apiKey = get("TRUENAS_API_KEY");
   const needsAccount = !host?.trim().startsWith("unix:");
@@ -195,7 +200,7 @@ export function readNas({ get, refuse }: Variables): EnvironmentVariables {
     ...(needsAccount && (get("API_PASSWORD") ?? apiKey) === undefined
       ? ["API_PASSWORD (or TRUENAS_API_KEY)"]
       : []),
-    ...(get("VNC_PASSWORD") === undefined ? ["VNC_PASSWORD"] : []),
+    ...(needDisplayPassword && get("VNC_PASSWORD") === undefined ? ["VNC_PASSWORD"] : []),
   ];
   if (missing.length > 0) {
     refuse("", `Missing: ${missing.join(", ")}; set them in the environment or in .env`);

@@ -89,7 +89,7 @@ export function readSettings(options: ReadOptions = {}): Settings {
   return readVariables(options, (variables) => {
     const { get } = variables;
     return {
-      nas: options.needNas === false ? null : readNas(variables),
+      nas: options.needNas === false ? null : readNas(variables, options),
       caFile: get("TRUENAS_CA_FILE") ?? null,
       certFingerprint: readFingerprint(variables),
       dashboardPassword: get("DASHBOARD_PASSWORD") ?? null,

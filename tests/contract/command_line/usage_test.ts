@@ -10,6 +10,7 @@ import {
   longName,
   OPTIONS,
 } from "../../../lib/command_line/commands.ts";
+import { PROGRAM } from "../../../lib/command_line/program_name.ts";
 import { MAIN, runProgram, withCommandLine } from "../../support/command_line.ts";
 import { TEST_CONFIG } from "../../support/dashboard.ts";
 import project from "../../../deno.json" with { type: "json" };
@@ -27,8 +28,11 @@ Deno.test("every command has help with its options and an example (fault 38)", a
   for (const [name, { options, examples }] of Object.entries<CommandSpec>(COMMANDS)) {
     const { code, out, err } = await usage(name, "--help");
     assert.deepEqual([code, err], [0, ""]);
-    assert.match(out, new RegExp(`Usage: main\\.ts ${name} `));
-    assert.ok(examples.length > 0 && examples.every((example) => out.includes(`main.ts ${example}`)), name);
+    assert.match(out, new RegExp(`Usage: ${PROGRAM} ${name} `));
+    assert.ok(
+      examples.length > 0 && examples.every((example) => out.includes(`${PROGRAM} ${example}`)),
+      name,
+    );
     const own: readonly string[] = [...options, ...COMMON_OPTIONS];
     for (const [option, spec] of Object.entries(OPTIONS)) {
       const shown = own.includes(option) && !("hidden" in spec);
@@ -109,6 +113,31 @@ Deno.test("plan --detailed-exitcode reports by its exit code whether any VM is n
     simulator.store.bridges.splice(0);
     assert.equal((await run("plan", "--detailed-exitcode")).code, 1, "one is blocked");
     assert.equal((await run("plan", "--detailed-exitcode", "--config", "none")).code, 2);
+  }));
+
+Deno.test("commands that create no display need no password for displays; create does", () =>
+  withCommandLine(async ({ folder, env, run }) => {
+    assert.equal((await run("create")).code, 0);
+    const without = { ...env, VNC_PASSWORD: "" };
+    for (
+      const [expected, ...args] of [
+        [0, "list"],
+        [0, "plan"],
+        [0, "vm", "restart", "worker01"],
+        [0, "checkpoint", "create", "before"],
+        [0, "images", "list"],
+        [0, "export", "--format", "kea"],
+        [0, "export", "--format", "kea", "--planned"],
+        [0, "inventory", "--list"],
+        [0, "destroy", "--yes"],
+        [0, "plan"],
+        [2, "create"],
+      ] as const
+    ) {
+      const { code, err } = await runProgram(args, folder, without);
+      assert.equal(code, expected, `${args.join(" ")}: ${err}`);
+      if (code === 2) assert.match(err, /Missing: VNC_PASSWORD/);
+    }
   }));
 
 Deno.test("simulate accepts --release and the older --version (fault 38)", async () => {
