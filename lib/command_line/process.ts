@@ -58,9 +58,18 @@ export function explainError(error: unknown): string {
   if (error instanceof TrueNASError) return `${error.message}\n${remedyOf(error)}`;
   const what = error instanceof Error ? error.message : String(error);
   const system = describeSystemError(error);
-  if (system !== null) return `Stopped by an error: ${system}. Run again with --log-level DEBUG for details`;
+  if (system !== null) {
+    return `Stopped by an error${placeOf(what)}: ${system}. Run again with --log-level DEBUG for details`;
+  }
   return `Internal error: ${what}\n` +
     "Completed changes are in the journal. Please report this error with the output of --log-level DEBUG";
+}
+
+/** The file that the message of a system error names at its end, with the words before it. */
+function placeOf(message: string): string {
+  const [, path, temporary] = /(?:'([^']+)'|: (tmpdir))$/.exec(message) ?? [];
+  if (temporary !== undefined) return " in the folder of temporary files, /tmp or TMPDIR";
+  return path === undefined ? "" : ` with ${path}`;
 }
 
 /**

@@ -1,6 +1,7 @@
 /** Protects the errors: one family, with messages that name the place, and without losing outcome, method or cause. */
 import assert from "node:assert/strict";
 import { type CallRefusal, explainRefusal } from "../../lib/errors/nas_errors.ts";
+import { explainError } from "../../lib/command_line/process.ts";
 import fc from "../support/packages/fast_check.ts";
 import {
   ConfigurationError,
@@ -119,4 +120,11 @@ Deno.test("a zvol with snapshots is not reported as having clones, on any releas
     assert.match(words, means);
     assert.ok(words.includes(reason.replaceAll("\n", " ")), "TrueNAS's own words stand beside");
   }
+});
+
+Deno.test("an error of the operating system names its file, or the folder of temporary files", () => {
+  const denied = (at: string) => explainError(new Error(`Permission denied (os error 13): ${at}`));
+  assert.match(denied("stat '/root/x'"), /^Stopped by an error with \/root\/x: .*does not have permission/);
+  assert.match(denied("tmpdir"), /^Stopped by an error in the folder of temporary files, \/tmp or TMPDIR: /);
+  assert.match(explainError(new Error("No space left on device (os error 28)")), /^Stopped by an error: /);
 });
