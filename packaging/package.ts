@@ -3,6 +3,7 @@
  * bytes on every machine.
  */
 import { createHash } from "node:crypto";
+import { basename } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import project from "../deno.json" with { type: "json" };
@@ -116,11 +117,15 @@ function chosen<Name extends string>(
 if (import.meta.main) {
   try {
     const startedAt = performance.now();
-    for (const file of await makePackages(readWanted(Deno.args))) {
+    const wanted = readWanted(Deno.args);
+    let sums = "";
+    for (const file of await makePackages(wanted)) {
       const bytes = await Deno.readFile(file);
       const hash = createHash("sha256").update(bytes).digest("hex");
+      sums += `${hash}  ${basename(file)}\n`;
       process.stdout.write(`${hash}  ${file}  ${(bytes.length / 1e6).toFixed(1)} MB\n`);
     }
+    await Deno.writeTextFile(`${wanted.output}/SHA256SUMS`, sums);
     process.stdout.write(`Built in ${((performance.now() - startedAt) / 1000).toFixed(0)} s\n`);
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : error}\n${USAGE}\n`);

@@ -34,6 +34,9 @@ Deno.test("The image's read-only root serves the page and creates VMs as user 56
     const { mode } = await Deno.stat(`${root}/tmp`);
     // Docker mounts memory on it, which belongs to root and has the mode of this folder.
     assert.equal((mode ?? 0) & 0o7777, SHARED_MODE, "568 may write /tmp");
+    const executable = await succeed("find", root, "-type", "f", "-perm", "/6111", "-printf", "%M %f\\n");
+    const programs = executable.split("\n").filter((line) => line !== "" && !/ \S+\.so[.\d]*$/.test(line));
+    assert.deepEqual(programs.sort(), ["-rwxr-xr-x runtime", "-rwxr-xr-x truenas-vm-manager"], "no shell");
     const { Entrypoint, Cmd, Healthcheck } = configuration;
 
     const run = ([command = "", ...args]: string[], changes: Record<string, string> = {}) =>
