@@ -3,6 +3,7 @@ import { Buffer } from "node:buffer";
 import { readdir } from "node:fs/promises";
 import lockText from "../deno.lock" with { type: "text" };
 import project from "../deno.json" with { type: "json" };
+import { PROGRAM } from "../lib/command_line/program_name.ts";
 import type { NpmPackage } from "./program.ts";
 import { RUNTIME_VERSION, runtimePackage } from "./runtime.ts";
 import type { Architecture } from "./elf.ts";
@@ -110,7 +111,8 @@ bundled. Their sources are in the npm packages of these names and versions. noVN
 
 /** The bill of materials, in the JSON of CycloneDX. It has no time and no serial number, to be the same in each build. */
 export function sbomOf(parties: readonly ThirdParty[]): string {
-  const { name, version, license } = project;
+  const { version, license } = project;
+  const name = PROGRAM;
   const own = { type: "application", "bom-ref": name, name, version, licenses: [{ expression: license }] };
   const components = parties.map((party) => ({
     type: party.name === "deno" ? "platform" : "library",

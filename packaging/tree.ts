@@ -1,6 +1,7 @@
 /** The installed program: a folder that every package contains, wherever it puts it. */
 import { fileURLToPath } from "node:url";
 import project from "../deno.json" with { type: "json" };
+import { PROGRAM } from "../lib/command_line/program_name.ts";
 import { run } from "./command.ts";
 import { PERMISSIONS } from "./permissions.ts";
 import type { Runtime } from "./runtime.ts";
@@ -9,7 +10,7 @@ import { noticesOf, sbomOf, type ThirdParty } from "./third_parties.ts";
 const ROOT = new URL("../", import.meta.url);
 
 /** The command that starts the program. */
-export const COMMAND = project.name;
+export const COMMAND = PROGRAM;
 
 /** How the runtime is told to run nothing but the bundled program, with the permissions it needs. */
 export const FLAGS: readonly string[] = [

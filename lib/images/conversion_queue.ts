@@ -7,7 +7,7 @@ import { explainWords } from "../errors/nas_errors.ts";
 import { TrueNASError } from "../errors/errors.ts";
 import { pause, type SettleTimeouts, type StepCalls } from "../operations/steps/run_step.ts";
 import type { Caller } from "../truenas/client.ts";
-import type { MethodResult } from "../truenas/methods.ts";
+import type { MethodResult } from "../truenas/method_types.ts";
 import type { VersionRules } from "../truenas/versions.ts";
 
 type JobRow = MethodResult<"core.get_jobs">[number];

@@ -3,7 +3,7 @@ import type { Configuration } from "../configuration/configuration.ts";
 import { ZVOL_PROPERTIES } from "../inventory/marks.ts";
 import type { Caller } from "../truenas/client.ts";
 import { isFileMissing } from "../errors/refusals.ts";
-import type { DatasetRow } from "../truenas/methods.ts";
+import type { DatasetRow } from "../truenas/method_types.ts";
 import { queryDatasets, reading, type ReadOptions } from "../truenas/read_inventory.ts";
 import type { VersionRules } from "../truenas/versions.ts";
 import { IMAGE_PROPERTY } from "./image_property.ts";

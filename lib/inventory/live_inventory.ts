@@ -115,7 +115,9 @@ export class LiveInventory {
    *
    * @param waitMs How long to wait; default 3 s for the first reading, 0.3 s for later ones.
    */
-  async ready(waitMs = this.#byId === null ? READING_MS : CHANGES_MS): Promise<InventorySnapshot> {
+  async ready(
+    waitMs: number = this.#byId === null ? READING_MS : CHANGES_MS,
+  ): Promise<InventorySnapshot> {
     if (performance.now() - this.#checkedAt > CHECK_MS) this.check();
     const timeout = Promise.withResolvers<void>();
     let isLate = false;

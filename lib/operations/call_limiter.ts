@@ -14,7 +14,8 @@ import { notifyEach, runDetached } from "../errors/unhandled_errors.ts";
 import { type Logger, silentLogger } from "../observability/logging.ts";
 import type { Caller, CallOptions } from "../truenas/client.ts";
 import { MAX_RUNNING_CALLS } from "../truenas/connection/protocol.ts";
-import { type MethodName, type MethodParams, type MethodResult, METHODS } from "../truenas/methods.ts";
+import type { MethodName, MethodParams, MethodResult } from "../truenas/method_types.ts";
+import { METHODS } from "../truenas/methods.ts";
 
 /** Higher ones first. A vm.delete completes the work on its VM. */
 const PRIORITIES = { singleVm: 3, vmDeletion: 2, deletion: 1, default: 0 } as const;

@@ -11,7 +11,8 @@ import {
   TrueNASTimeoutError,
 } from "../errors/errors.ts";
 import type { Socket, SocketEnd } from "./connection/connection.ts";
-import { type MethodName, type MethodParams, type MethodResult, METHODS } from "./methods.ts";
+import type { MethodName, MethodParams, MethodResult } from "./method_types.ts";
+import { METHODS } from "./methods.ts";
 import type { SentCall } from "./versions.ts";
 import { type CollectionEvent, JSON_RPC, MAX_RUNNING_CALLS, type Protocol } from "./connection/protocol.ts";
 import type { CallRefusal } from "../errors/nas_errors.ts";

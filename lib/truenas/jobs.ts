@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { explainWords } from "../errors/nas_errors.ts";
 import { TrueNASError } from "../errors/errors.ts";
 import type { Caller } from "./client.ts";
-import type { MethodName } from "./methods.ts";
+import type { MethodName } from "./method_types.ts";
 
 /** Options for following a job. */
 export interface JobOptions {

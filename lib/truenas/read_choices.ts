@@ -3,7 +3,7 @@ import { isSeedDataset } from "../first_boot/iso/seed_dataset.ts";
 import { FILE_PROPERTIES } from "../images/acquiring/image_files.ts";
 import type { Reading } from "../inventory/inventory.ts";
 import type { Caller } from "./client.ts";
-import type { DatasetRow } from "./methods.ts";
+import type { DatasetRow } from "./method_types.ts";
 import {
   queryDatasets,
   reading,

@@ -2,7 +2,7 @@
 import { isIpv4 } from "../configuration/environment/ip_addresses.ts";
 import type { NasInterface } from "../inventory/inventory.ts";
 import type { Caller } from "./client.ts";
-import type { MethodResult } from "./methods.ts";
+import type { MethodResult } from "./method_types.ts";
 import { reading, type ReadOptions } from "./read_inventory.ts";
 import { hasRole } from "./roles.ts";
 

@@ -7,7 +7,7 @@ import {
   type ZvolSnapshot,
 } from "../inventory/inventory.ts";
 import type { Caller } from "./client.ts";
-import type { QueryFilter } from "./methods.ts";
+import type { QueryFilter } from "./method_types.ts";
 import { inChunks, queryDatasets, reading, type ReadOptions } from "./read_inventory.ts";
 
 /** Up to 25.10 a query for one id is fast, while one for several scans every snapshot of every pool. */

@@ -1,6 +1,6 @@
 /** Reads snapshots of zvols with their own properties. */
 import type { Caller } from "./client.ts";
-import type { OwnedSnapshotRow } from "./methods.ts";
+import type { OwnedSnapshotRow } from "./method_types.ts";
 import { inChunks, queryDatasets, type ReadOptions } from "./read_inventory.ts";
 
 /** A snapshot with its holds and its own properties. */

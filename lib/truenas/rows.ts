@@ -4,7 +4,7 @@ import { seedArgumentOf, withoutSeedArgument } from "../first_boot/command_line_
 import { isSeedDataset, seedDatasetOf } from "../first_boot/iso/seed_dataset.ts";
 import { zvolMarkOf } from "../inventory/marks.ts";
 import { zvolOfPath } from "../inventory/names.ts";
-import type { DatasetRow, DeviceRow, VmRow } from "./methods.ts";
+import type { DatasetRow, DeviceRow, VmRow } from "./method_types.ts";
 import { TEMPLATE_COLUMNS } from "./versions.ts";
 
 /** A row of vm.query, without the sizes of its disks. */

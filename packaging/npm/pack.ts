@@ -28,7 +28,11 @@ import { TSC } from "./typescript.ts";
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
 /** What can be imported, and its modules. */
-const EXPORTS = { ".": "lib/mod.ts", "./simulator": "lib/simulator/simulator.ts" } as const;
+const EXPORTS = Object.entries(project.exports).map(([name, module]) => ({
+  name,
+  module: module.replace(/^\.\//, ""),
+}));
+const MODULES = EXPORTS.map(({ module }) => module);
 
 /** Which runtime is used; the package has both, of which the one that imports it takes its own. */
 const CHOICE = "lib/runtime/runtime.ts";
@@ -89,7 +93,7 @@ export async function pack(output: string): Promise<string> {
 }
 
 async function readContents(): Promise<Contents> {
-  const entries = [...Object.values(EXPORTS), NODE_SOURCE];
+  const entries = [...MODULES, NODE_SOURCE];
   await run(process.execPath, ["install", "--frozen", "--entrypoint", ...entries, COMPILER]);
   const graphs: Graph[] = await Promise.all(
     [...entries, COMPILER].map(async (entry) =>
@@ -189,7 +193,7 @@ async function compile(stage: string, tree: string): Promise<void> {
     noEmitOnError: true,
     paths: { "#runtime": [`./${NODE}`] },
   };
-  await tsc(stage, { compilerOptions: checked, files: Object.values(EXPORTS) });
+  await tsc(stage, { compilerOptions: checked, files: MODULES });
   // Deno's own check has seen this file, whose types no other compiler knows.
   await tsc(stage, { compilerOptions: { ...usual, noCheck: true }, files: [DENO] });
   for (const path of await readdir(tree, { recursive: true })) {
@@ -206,7 +210,7 @@ async function tsc(stage: string, settings: unknown): Promise<void> {
 
 function manifestOf({ dependencies }: Contents): Record<string, unknown> {
   const built = (module: string) => `./${module.replace(/\.ts$/, "")}`;
-  const exports = Object.entries(EXPORTS).map(([name, module]) => [
+  const exports = EXPORTS.map(({ name, module }) => [
     name,
     { types: `${built(module)}.d.ts`, default: `${built(module)}.js` },
   ]);

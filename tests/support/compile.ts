@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import project from "../../deno.json" with { type: "json" };
+import { PROGRAM } from "../../lib/command_line/program_name.ts";
 import { PERMISSIONS } from "../../packaging/permissions.ts";
 import { type Architecture, ARCHITECTURES, expectArchitecture } from "../../packaging/elf.ts";
 import { fixTimes } from "./payload.ts";
@@ -23,7 +23,7 @@ export async function compile(
   { target, env = {} }: { readonly target?: string; readonly env?: Readonly<Record<string, string>> } = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
   const to = target === undefined ? [] : ["--target", target];
-  const args = ["compile", ...FLAGS, ...to, "--app-name", project.name, "--output", output, "main.ts"];
+  const args = ["compile", ...FLAGS, ...to, "--app-name", PROGRAM, "--output", output, "main.ts"];
   const command = new Deno.Command(Deno.execPath(), {
     args,
     cwd: ROOT,
@@ -61,7 +61,7 @@ if (import.meta.main) {
       if (target === undefined) {
         throw new Error(`There is no platform ${name}; there are ${Object.keys(TARGETS).join(", ")}`);
       }
-      const output = `dist/${project.name}-${name}`;
+      const output = `dist/${PROGRAM}-${name}`;
       const binary = await compile(`${ROOT}${output}`, { target });
       const hash = createHash("sha256").update(binary).digest("hex");
       process.stdout.write(`${hash}  ${output}\n`);

@@ -17,7 +17,9 @@ interface Module {
 const ROOT = new URL("../../", import.meta.url).href;
 
 async function modulesBelow(root: string): Promise<Module[]> {
-  const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json", ROOT + root] })
+  const { stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["info", "--json", new URL(root, ROOT).href],
+  })
     .output();
   const { modules } = JSON.parse(new TextDecoder().decode(stdout)) as { modules: Module[] };
   return modules;
@@ -25,7 +27,7 @@ async function modulesBelow(root: string): Promise<Module[]> {
 
 async function graph(): Promise<Map<string, string[]>> {
   const modules = (await Promise.all(
-    ["main.ts", project.exports.replace("./", ""), ...project.compile.include].map(modulesBelow),
+    ["main.ts", ...Object.values(project.exports), ...project.compile.include].map(modulesBelow),
   )).flat();
   const local = (url: string) => url.slice(ROOT.length);
   const own = modules.filter(({ specifier }) => specifier.startsWith(ROOT));

@@ -8,7 +8,7 @@ import type { CreatedResources } from "../../operations/steps/created_resources.
 import { pollUntil, type Step, type StepCalls, type StepContext } from "../../operations/steps/run_step.ts";
 import { findVm } from "../../operations/steps/run_vm.ts";
 import type { PlannedVm } from "../../plan/types.ts";
-import type { VmRow } from "../../truenas/methods.ts";
+import type { VmRow } from "../../truenas/method_types.ts";
 import { argumentsOf, MAX_ARGS_CHARS, seedArgumentOf, withSeedArgument } from "../command_line_args.ts";
 import { type SeedDiskContext, type SeedDisks, seedDiskStep } from "../iso/seed_disk_step.ts";
 import type { SeedKeeper } from "../serving/seed_keeper.ts";

@@ -1,7 +1,7 @@
 /** The files of images on the NAS: each in a dataset of its own, because no API deletes a file. */
 import type { Reading } from "../../inventory/inventory.ts";
 import type { Caller } from "../../truenas/client.ts";
-import type { DatasetRow } from "../../truenas/methods.ts";
+import type { DatasetRow } from "../../truenas/method_types.ts";
 import { queryDatasets, reading, type ReadOptions } from "../../truenas/read_inventory.ts";
 
 /** What the dataset of an image's file says about it, in user properties. */

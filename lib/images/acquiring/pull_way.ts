@@ -7,7 +7,7 @@ import { TrueNASError } from "../../errors/errors.ts";
 import { explainWords } from "../../errors/nas_errors.ts";
 import { Cancelled, pause, type StepCalls } from "../../operations/steps/run_step.ts";
 import type { Caller } from "../../truenas/client.ts";
-import type { MethodResult } from "../../truenas/methods.ts";
+import type { MethodResult } from "../../truenas/method_types.ts";
 import type { OfferedFile, Offering } from "../offering/offering.ts";
 import { type AcquireWork, chunksOf, reportProgress, type TransferredFile } from "./transfer.ts";
 

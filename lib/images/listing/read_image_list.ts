@@ -6,7 +6,7 @@ import { TrueNASCallError } from "../../errors/errors.ts";
 import type { Reading, Vm } from "../../inventory/inventory.ts";
 import { zvolMarkOf } from "../../inventory/marks.ts";
 import type { Caller } from "../../truenas/client.ts";
-import type { DatasetRow } from "../../truenas/methods.ts";
+import type { DatasetRow } from "../../truenas/method_types.ts";
 import { inChunks, queryDatasets, reading, type ReadOptions } from "../../truenas/read_inventory.ts";
 import { FILE_PROPERTIES, fileDataset } from "../acquiring/image_files.ts";
 import { IMAGE_PROPERTY } from "../image_property.ts";

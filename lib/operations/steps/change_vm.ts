@@ -5,7 +5,7 @@ import type { Vm } from "../../inventory/inventory.ts";
 import { zvolPath } from "../../inventory/names.ts";
 import { expectKnown, fetchDatasets, fetchVm } from "../../truenas/batched_reads.ts";
 import type { Caller } from "../../truenas/client.ts";
-import type { DeviceRow, MethodName } from "../../truenas/methods.ts";
+import type { DeviceRow, MethodName } from "../../truenas/method_types.ts";
 import { formatBytes, formatMib } from "../../units.ts";
 import { cloneStep } from "./clone_vm.ts";
 import { type OperationContext, runStep, type Step, type StepCalls, type StepContext } from "./run_step.ts";

@@ -2,7 +2,8 @@
 import { TrueNASCallError, TrueNASError } from "../../errors/errors.ts";
 import { argumentsOf, seedArgumentOf, withoutSeedArgument } from "../../first_boot/command_line_args.ts";
 import { isMarked, markedDescription, ownerProperties } from "../../inventory/marks.ts";
-import { vmQuery, type VmRow } from "../../truenas/methods.ts";
+import type { VmRow } from "../../truenas/method_types.ts";
+import { vmQuery } from "../../truenas/methods.ts";
 import { toVm } from "../../truenas/rows.ts";
 import { formatCount } from "../../units.ts";
 import { pollUntil, type Step, type StepCalls, type StepContext } from "./run_step.ts";

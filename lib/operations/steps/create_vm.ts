@@ -11,7 +11,7 @@ import { cloneStep, downloadStep, imageStep, isImageDisk } from "../../images/im
 import { needsImage } from "../../images/planned_image.ts";
 import type { PlannedVm } from "../../plan/types.ts";
 import { fetchVm } from "../../truenas/batched_reads.ts";
-import type { VmRow } from "../../truenas/methods.ts";
+import type { VmRow } from "../../truenas/method_types.ts";
 import { formatCount, formatMib } from "../../units.ts";
 import { type CreatedResources, journalledResources } from "./created_resources.ts";
 import { type DeviceContext, type DeviceOptions, deviceStep, hasNewZvol, vmIdOf } from "./device_step.ts";

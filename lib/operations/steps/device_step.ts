@@ -5,7 +5,7 @@ import { fillDisk, isImageDisk } from "../../images/image_disk.ts";
 import type { ImageLibrary } from "../../images/image_library.ts";
 import type { DiskSource, PlannedDevice, PlannedVm } from "../../plan/types.ts";
 import type { TemplateManager } from "../../template_manager.ts";
-import type { DeviceRow } from "../../truenas/methods.ts";
+import type { DeviceRow } from "../../truenas/method_types.ts";
 import { formatBytes } from "../../units.ts";
 import type { Evidence } from "../types.ts";
 import type { CreatedResources } from "./created_resources.ts";

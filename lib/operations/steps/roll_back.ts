@@ -10,7 +10,7 @@ import { zvolOfPath } from "../../inventory/names.ts";
 import { clonesFirst } from "../../plan/removal.ts";
 import type { PlannedZvol } from "../../plan/types.ts";
 import type { Caller } from "../../truenas/client.ts";
-import type { DeviceRow, VmRow } from "../../truenas/methods.ts";
+import type { DeviceRow, VmRow } from "../../truenas/method_types.ts";
 import { fetchDatasets } from "../../truenas/batched_reads.ts";
 import { formatCount } from "../../units.ts";
 import type { CreatedResources } from "./created_resources.ts";

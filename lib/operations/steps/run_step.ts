@@ -7,7 +7,7 @@ import { TrueNASConnectionError, TrueNASError } from "../../errors/errors.ts";
 import { isTransient } from "../../errors/refusals.ts";
 import type { Caller } from "../../truenas/client.ts";
 import { ForgottenJobError } from "../../truenas/jobs.ts";
-import type { MethodName } from "../../truenas/methods.ts";
+import type { MethodName } from "../../truenas/method_types.ts";
 import type { OperationLog } from "../record/log.ts";
 import { NotSent } from "../call_limiter.ts";
 import type { Outages } from "../outages.ts";

@@ -1,7 +1,7 @@
 /** Steps that several operations share: start, power off and delete a VM. */
 import { TrueNASCallError, TrueNASError } from "../../errors/errors.ts";
 import type { Caller } from "../../truenas/client.ts";
-import type { MethodName } from "../../truenas/methods.ts";
+import type { MethodName } from "../../truenas/method_types.ts";
 import { fetchVm } from "../../truenas/batched_reads.ts";
 import { readMissingFiles } from "../../truenas/read_inventory.ts";
 import type { VmMemory } from "../memory_reservation.ts";

@@ -4,7 +4,7 @@ import { isRefusedWith, METHOD_NOT_FOUND } from "../../errors/refusals.ts";
 import { isUnencrypted, type NasAddress } from "../../configuration/environment/nas_address.ts";
 import type { RpcClient } from "../client.ts";
 import { connectionError } from "./failures.ts";
-import type { LoginReply, UserInfo } from "../methods.ts";
+import type { LoginReply, UserInfo } from "../method_types.ts";
 import { ScramError, splitApiKey, startScram } from "./scram.ts";
 
 /** Credentials for signing in. */

@@ -1,7 +1,7 @@
 /** A change of an existing VM in both directions, and the VM that it is made to. */
 import { TrueNASError } from "../../../errors/errors.ts";
 import { isMarked } from "../../../inventory/marks.ts";
-import type { MethodName, VmRow } from "../../../truenas/methods.ts";
+import type { MethodName, VmRow } from "../../../truenas/method_types.ts";
 import type { VersionRules } from "../../../truenas/versions.ts";
 import type { StepCalls, StepContext } from "../run_step.ts";
 import { findVm } from "../run_vm.ts";

@@ -12,7 +12,7 @@ import {
 import { zvolOfPath } from "../../../inventory/names.ts";
 import type { PlannedChange, Values } from "../../../plan/changes.ts";
 import { expectKnown, fetchDatasets } from "../../../truenas/batched_reads.ts";
-import type { DeviceRow, VmRow } from "../../../truenas/methods.ts";
+import type { DeviceRow, VmRow } from "../../../truenas/method_types.ts";
 import { formatBytes } from "../../../units.ts";
 import { orderEffect } from "./boot_order.ts";
 import { type ChangeContext, type Effect, type Present, readOwnVm } from "./effect.ts";
