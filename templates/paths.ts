@@ -140,6 +140,8 @@ const routes = {
   /** The plan of some types as they are configured. */
   plan: (types: readonly string[]) =>
     `/create/plan?${new URLSearchParams(types.map((type) => ["type", type]))}`,
+  /** The same, where it says whether agents may carry it out. */
+  planApproval: (types: readonly string[]) => `${routes.plan(types)}#agent-approval`,
   approvePlan: () => "/create/approve",
   withdrawApproval: () => "/create/approve/withdraw",
   /** The plan of one type, with one VM ticked, at the VM's row. */

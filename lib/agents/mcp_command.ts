@@ -7,7 +7,7 @@
 import { McpServer } from "npm:@modelcontextprotocol/sdk@1.32.2/server/mcp.js";
 import { resolve } from "node:path";
 import type { Options } from "../command_line/arguments.ts";
-import { EXIT } from "../command_line/process.ts";
+import { EXIT, isInteractive, printError } from "../command_line/process.ts";
 import { managerOptions, type Work } from "../command_line/commands/run_command.ts";
 import { prepareSeeds, untilFetched } from "../command_line/commands/seed_wait.ts";
 import { parseConfigurationFile, readConfiguration } from "../configuration/configuration_file.ts";
@@ -72,6 +72,9 @@ export async function serveAgent(work: McpWork): Promise<number> {
   server.server.onerror = (error) =>
     logger?.warning("A message of the agent was not understood", { error: error.message });
   await server.connect(transport);
+  if (isInteractive()) {
+    printError("This command waits for an agent's program, which starts it: see docs/command_line.md");
+  }
   logger?.info("Serving an agent on standard input and output", {
     allows: work.options.allow ?? "what people approved",
   });

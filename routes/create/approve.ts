@@ -32,7 +32,7 @@ export async function approvePlan(
       return null;
     }
     approvals.approve(plan, types, actorOf(c));
-    return paths.plan(types);
+    return paths.planApproval(types);
   });
   return next === null ? { notice } : { next };
 }

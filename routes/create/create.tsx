@@ -68,7 +68,7 @@ export function createRoutes(dashboard: Dashboard): Hono<AppEnv> {
     const read = await readCreateForm(c, dashboard);
     if ("answer" in read) return read.answer;
     withdrawApproval(c, dashboard, read.fields);
-    return c.redirect(paths.plan(typesOf(read)), 303);
+    return c.redirect(paths.planApproval(typesOf(read)), 303);
   });
   return app;
 }

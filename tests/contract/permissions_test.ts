@@ -131,6 +131,26 @@ Deno.test("permissions name this NAS, this address and these files", () => {
   assert.deepEqual(socket.write, ["./state", "config.yaml", "/run/middleware.sock"]);
 });
 
+Deno.test("the command for agents reaches the NAS and the dashboard's socket, and listens nowhere", () => {
+  const all: Readonly<Record<string, string>> = { ...ENV, TRUENAS_HOST: "nas.lan" };
+  const settings = readSettings({ env: (name) => all[name] });
+  const call = readArguments(["mcp"]);
+  assert.ok(call.command !== "help");
+  const { net, read, write, run } = permissionsOf({
+    command: "mcp",
+    options: call.options,
+    settings,
+    configFile: "config.yaml",
+    configTarget: null,
+    tunnelSockets: [],
+    innerPort: 0,
+    agentSocket: "/state/agents.sock",
+  });
+  assert.deepEqual([net, run], [["nas.lan:443", "unix:/state/agents.sock"], false]);
+  assert.deepEqual(read, ["config.yaml", "./state", "/state/agents.sock"]);
+  assert.deepEqual(write, ["./state", "/state/agents.sock"], "it cannot save config.yaml");
+});
+
 Deno.test("set-up can connect anywhere, because the address is not known yet, and writes only its state", () => {
   const settings = readSettings({ env: () => undefined, needNas: false });
   const call = readArguments(["serve"]);

@@ -92,6 +92,7 @@ export interface SilentAgent {
   /** What it has written on standard output so far. */
   readonly out: () => string;
   readonly err: () => string;
+  readonly kill: () => Promise<void>;
   /** Closes its standard input, and waits for its exit code. */
   readonly end: () => Promise<number>;
 }
@@ -131,6 +132,11 @@ export function startSilentAgent(
     callTool: (name, args) => request(2, "tools/call", { name, arguments: args }),
     out: () => written.out,
     err: () => written.err,
+    kill: async () => {
+      child.kill("SIGKILL");
+      await child.status;
+      await reading;
+    },
     end: async () => {
       await input.close();
       const { code } = await child.status;

@@ -275,6 +275,8 @@ agentTest("READ_ONLY creates nothing, and a NAS that is away is said to be", () 
     assert.ok(!(await agent.call("list_vms")).isError, "and works again by itself");
   }));
 
+const SLOW = { times: { ...TEST_TIMES, zvolMs: 150 } };
+
 agentTest("an agent that leaves in the middle of a creation leaves whole VMs", () =>
   withLab(async (lab) => {
     const raw = startSilentAgent({ ...lab, args: ["--allow", "create"] });
@@ -282,11 +284,57 @@ agentTest("an agent that leaves in the middle of a creation leaves whole VMs", (
     const { fingerprint } = await plan(agent);
     await raw.initialize();
     await raw.callTool("create", { ...WORKERS, fingerprint });
-    await repeatedly("it has begun", () => Promise.resolve(lab.simulator.store.vms.size > 0 || null));
+    await begun(lab);
     const busy = await agent.call("status");
     assert.match(busy.text, /journal is in use .*Nothing was changed/s);
+    assert.ok(!(await agent.call("plan", WORKERS)).isError, "what needs no journal works");
     assert.equal(await raw.end(), 0);
     assert.deepEqual(vmsOf(lab), NAMES);
     const { json } = await agent.call("status");
     assert.equal(json.operations[0].status, "done");
-  }, { times: { ...TEST_TIMES, zvolMs: 150 } }));
+  }, SLOW));
+
+agentTest(
+  "beside a dashboard a creation outlives its agent, and a dashboard that is killed is said to be",
+  () =>
+    withLab(async (lab) => {
+      const first = await lab.serve();
+      const raw = startSilentAgent({ ...lab, args: ["--allow", "create"] });
+      await using agent = await lab.agent("--allow", "create");
+      const { fingerprint } = await plan(agent);
+      await raw.initialize();
+      await raw.callTool("create", { ...WORKERS, fingerprint });
+      await begun(lab);
+      await raw.kill();
+      const { json: running } = await agent.call("status");
+      await repeatedly("the dashboard finishes it", async () => {
+        const { json } = await agent.call("status", { operation: running.operations[0].id });
+        return json.status === "done" || null;
+      });
+      assert.deepEqual(vmsOf(lab), NAMES);
+
+      await Deno.copyFile(`${lab.folder}/config.yaml`, `${lab.folder}/other.yaml`);
+      await using stranger = await lab.agent("--config", "other.yaml");
+      const other = await stranger.call("list_vms");
+      assert.ok(other.isError);
+      assert.match(
+        other.text,
+        /has this STATE_DIR, but another configuration file \(--config\)\. Nothing was changed/,
+      );
+
+      const more = { types: ["controlplane"] };
+      const next = await plan(agent, more);
+      const creating = agent.call("create", { ...more, fingerprint: next.fingerprint });
+      await begun(lab, NAMES.length);
+      await first.kill();
+      const { isError, text } = await creating;
+      assert.ok(isError);
+      assert.match(text, /The dashboard stopped before it had answered/);
+      const { json: { operations: [left] } } = await agent.call("status");
+      assert.equal(left.status, "interrupted", "the next one who opens the journal knows");
+    }, SLOW),
+);
+
+async function begun({ simulator }: Lab, before = 0): Promise<void> {
+  await repeatedly("it has begun", () => Promise.resolve(simulator.store.vms.size > before || null));
+}

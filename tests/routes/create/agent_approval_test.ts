@@ -51,12 +51,12 @@ Deno.test("a person approves a plan for an agent without JavaScript, sees how lo
     assert.match(html, /may then carry out exactly this plan, once, within 15 minutes/);
     const form = formOf(html);
     const approved = await post(dashboard, "/create/approve", form);
-    assert.deepEqual([approved.status, approved.headers.get("location")], [303, PAGE]);
+    assert.deepEqual([approved.status, approved.headers.get("location")], [303, `${PAGE}#agent-approval`]);
     await approved.body?.cancel();
     const again = await post(dashboard, "/create/approve", form);
     assert.deepEqual(
       [again.status, again.headers.get("location")],
-      [303, PAGE],
+      [303, `${PAGE}#agent-approval`],
       "a double click approves once",
     );
     await again.body?.cancel();
@@ -66,7 +66,7 @@ Deno.test("a person approves a plan for an agent without JavaScript, sees how lo
     assert.match(shown, /Approved for an agent\.<\/b>.*\(2 minutes left\)/s);
     assert.ok(!shown.includes("approve-plan"), "there is nothing to approve again");
     const withdrawn = await post(dashboard, "/create/approve/withdraw", formOf(shown));
-    assert.deepEqual([withdrawn.status, withdrawn.headers.get("location")], [303, PAGE]);
+    assert.deepEqual([withdrawn.status, withdrawn.headers.get("location")], [303, `${PAGE}#agent-approval`]);
     await withdrawn.body?.cancel();
     assert.equal(approvals.of(form.plan), null);
     assert.match(await show(dashboard), /id="approve-plan"/);
