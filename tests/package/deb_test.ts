@@ -1,6 +1,7 @@
 /**
- * Protects the Debian package, and the start-up script for TrueNAS: in a container with a real systemd and dpkg it is installed, serves its page at once,
- * creates VMs, is upgraded and rolled back with its journal, and leaves nothing when it is purged.
+ * Protects the Debian package, the start-up script for TrueNAS, and the unit for other machines: in a container with a
+ * real systemd, apt and dpkg each is installed by the steps of docs/install.md, serves its page, creates VMs, is upgraded
+ * and rolled back with its journal, and leaves nothing when it is removed.
  */
 import assert from "node:assert/strict";
 import { basename } from "node:path";
@@ -11,7 +12,7 @@ import type { ServiceVisit } from "./support/service_visit.ts";
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const VISIT = fileURLToPath(new URL("support/service_visit.ts", import.meta.url));
 /** A container that takes longer to boot, or to be worked in, has failed. */
-const PATIENCE_MS = 120_000;
+const PATIENCE_MS = 240_000;
 
 Deno.test("The Debian package is installed, used, upgraded, rolled back and purged, and the start-up script starts", () =>
   withPublicFolder((folder) => withContainer(folder, tryPackage)));
@@ -43,6 +44,11 @@ async function tryPackage(enter: (...command: string[]) => Promise<string>, fold
   assert.deepEqual(again, created, "and starts it again with its journal");
   const [extracted, ...others] = seen.scriptFolder.filter((name) => /^truenas-vm-manager-\d/.test(name));
   assert.ok(extracted !== undefined && others.length === 0, seen.scriptFolder.join(", "));
+
+  const [made = [], replaced] = seen.unitHistories;
+  assert.equal(made.length, 1, "the unit for other machines starts the program");
+  assert.deepEqual(replaced, made, "the journal survives when its file is replaced");
+  assert.deepEqual(seen.leftAfterUnit, []);
 }
 
 /** Boots systemd on this machine's own files, of which nothing is changed; what it writes is kept in memory. */

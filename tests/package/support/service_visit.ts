@@ -1,6 +1,7 @@
 /**
  * What somebody does with the Debian package, inside a container: install it, open the page, connect a NAS, create VMs,
- * upgrade, go back, remove and purge; then the start-up script for TrueNAS with the self-extracting file.
+ * upgrade, go back, remove and purge; then the start-up script for TrueNAS with the self-extracting file, and the unit
+ * for other machines.
  * `service_visit.ts FOLDER` with the packages in a folder prints what was seen as JSON.
  */
 import assert from "node:assert/strict";
@@ -20,7 +21,7 @@ const RUN_FILE = `truenas-vm-manager-${ARCHITECTURE}.run`;
 
 /** What was seen. */
 export interface ServiceVisit {
-  /** From `dpkg --install` to the page that asks for a NAS. */
+  /** From `apt install` to the page that asks for a NAS. */
   readonly pageMs: number;
   /** How the creation of VMs ended. */
   readonly status: string;
@@ -35,12 +36,20 @@ export interface ServiceVisit {
   readonly scriptHistories: readonly (readonly string[])[];
   /** What is in the script's folder then. */
   readonly scriptFolder: readonly string[];
+  /** What the history lists with the unit for other machines, and when its file was replaced. */
+  readonly unitHistories: readonly (readonly string[])[];
+  /** What is left of that service after its removal. */
+  readonly leftAfterUnit: readonly string[];
 }
 
 async function succeed(command: string, ...args: string[]): Promise<string> {
   const { code, out, err }: Ended = await end(command, args);
   assert.equal(code, 0, `${command} ${args.join(" ")}: ${out}${err}`);
   return out;
+}
+
+function apt(command: string, ...args: string[]): Promise<string> {
+  return succeed("apt-get", command, "--yes", "--no-install-recommends", ...args);
 }
 
 /** The page's text, as soon as it answers with these words. */
@@ -75,14 +84,19 @@ async function filesLeft(): Promise<string[]> {
 async function visitService(folder: string): Promise<ServiceVisit> {
   await using one = await startSimulator({ times: TEST_TIMES });
   await using another = await startSimulator({ times: TEST_TIMES });
+  await using third = await startSimulator({ times: TEST_TIMES });
   const service = await visitPackage(one.url, folder);
-  return { ...service, ...await visitScript(another.url, folder) };
+  const script = await visitScript(another.url, folder);
+  return { ...service, ...script, ...await visitUnit(third.url, folder) };
 }
 
-async function visitPackage(nas: string, folder: string): Promise<Omit<ServiceVisit, keyof ScriptVisit>> {
+async function visitPackage(
+  nas: string,
+  folder: string,
+): Promise<Omit<ServiceVisit, keyof ScriptVisit | keyof UnitVisit>> {
   const [first, next] = [`${folder}/first.deb`, `${folder}/next.deb`];
   const installedAt = performance.now();
-  await succeed("dpkg", "--install", first);
+  await apt("install", first);
   await pageWith(/Connect your NAS/);
   const pageMs = Math.round(performance.now() - installedAt);
 
@@ -92,14 +106,14 @@ async function visitPackage(nas: string, folder: string): Promise<Omit<ServiceVi
   const status = await createVms(URL_OF_SERVICE);
   const histories = [await operationIds()];
 
-  for (const file of [next, first]) {
-    await succeed("dpkg", "--install", file);
-    histories.push(await operationIds());
-  }
-  await succeed("dpkg", "--remove", SERVICE);
+  await apt("install", next);
+  histories.push(await operationIds());
+  await apt("install", "--allow-downgrades", first);
+  histories.push(await operationIds());
+  await apt("remove", SERVICE);
   const isActive = (await end("systemctl", ["is-active", "--quiet", SERVICE])).code === 0;
   const leftAfterRemoval = await filesLeft();
-  await succeed("dpkg", "--purge", SERVICE);
+  await apt("purge", SERVICE);
   return { pageMs, status, histories, leftAfterRemoval, leftAfterPurge: await filesLeft(), isActive };
 }
 
@@ -120,6 +134,36 @@ async function visitScript(nas: string, folder: string): Promise<ScriptVisit> {
   }
   await succeed("systemctl", "stop", SERVICE);
   return { scriptHistories, scriptFolder: await namesIn(place) };
+}
+
+type UnitVisit = Pick<ServiceVisit, "unitHistories" | "leftAfterUnit">;
+
+/** The steps of docs/install.md for other machines. */
+async function visitUnit(nas: string, folder: string): Promise<UnitVisit> {
+  const [place, settings, unit] = [`/usr/local/lib/${SERVICE}`, `/etc/${SERVICE}`, `${SERVICE}.service`];
+  const file = `${place}/${RUN_FILE}`;
+  await Promise.all([place, settings].map((path) => Deno.mkdir(path)));
+  await succeed("cp", `${folder}/${RUN_FILE}`, place);
+  await succeed(file, "version");
+  await succeed("ln", "-s", file, `/usr/local/bin/${SERVICE}`);
+  await succeed("cp", `${ROOT}config.yaml`, settings);
+  await Deno.writeTextFile(`${settings}/.env`, settingsFile(nas), { mode: 0o600 });
+  await succeed("cp", `${ROOT}docs/install/${unit}`, "/etc/systemd/system/");
+  await succeed("systemctl", "daemon-reload");
+  await succeed("systemctl", "enable", "--now", SERVICE);
+  await pageWith(/<title>VMs/);
+  await createVms(URL_OF_SERVICE);
+  const unitHistories = [await operationIds()];
+
+  await succeed("cp", "--remove-destination", `${folder}/${RUN_FILE}`, place);
+  await succeed(file, "version");
+  await succeed("systemctl", "restart", SERVICE);
+  unitHistories.push(await operationIds());
+
+  await succeed("systemctl", "disable", "--now", SERVICE);
+  const paths = [`/etc/systemd/system/${unit}`, `/usr/local/bin/${SERVICE}`, place, settings];
+  await succeed("rm", "-r", ...paths, `/var/lib/private/${SERVICE}`, `/var/lib/${SERVICE}`);
+  return { unitHistories, leftAfterUnit: await filesLeft() };
 }
 
 function settingsFile(nas: string): string {
