@@ -141,11 +141,18 @@ function isWhen(value: unknown): value is ReadyWhen {
   return WHEN.some((word) => word === value) || Number(port) >= 1 && Number(port) <= MAX_PORT;
 }
 
+/** Also read beside a field in which only the number is typed. */
+function portProblem(port: string): string {
+  return port === ""
+    ? `The port is missing; it is a number from 1 to ${MAX_PORT}, such as 22`
+    : `The port must be a number from 1 to ${MAX_PORT}, such as 22; found ${show(port)}`;
+}
+
 const when = checkedValue(
   isWhen,
   (value) =>
     typeof value === "string" && value.startsWith("tcp:")
-      ? `A port is written tcp:22, from 1 to ${MAX_PORT}; found ${show(value)}`
+      ? portProblem(value.slice("tcp:".length))
       : choiceExpected("when", ["phone-home", "tcp:PORT", "talos", "agent", "console", "none"], value),
 )
   .meta({ type: "string", pattern: `^(${WHEN.join("|")}|tcp:[0-9]{1,5})$` });

@@ -98,7 +98,12 @@ function valueProblems(section: Exclude<AddressSection, "dhcp">): AddressProblem
   const { addresses, problems } = readAddresses(section);
   const first = addresses?.at(0) ?? null;
   if (addresses === null || first === null) {
-    return [...problems.map((message) => ({ path: [key], message })), ...odd];
+    const noAddress = gateway === undefined || hostValue(gateway) !== null ? [] : [notAnAddress(gateway)];
+    return [
+      ...problems.map((message) => ({ path: [key], message })),
+      ...noAddress.map((message) => ({ path: ["gateway"], message })),
+      ...odd,
+    ];
   }
   const wrong = gateway === undefined ? null : gatewayProblem(gateway, first);
   if (wrong !== null) return [{ path: ["gateway"], message: wrong }, ...odd];
@@ -108,10 +113,14 @@ function valueProblems(section: Exclude<AddressSection, "dhcp">): AddressProblem
 
 function gatewayProblem(gateway: string, network: NetworkAddress): string | null {
   const value = hostValue(gateway);
-  if (value === null) return `${show(gateway)} is not an IPv4 address; write it like 10.0.0.1`;
+  if (value === null) return notAnAddress(gateway);
   if (hasAddress(network, value)) return hostProblem({ value, prefix: network.prefix });
   return `The gateway ${gateway} is not in the network ${networkText(network)}; ` +
     "enter the router's address in that network";
+}
+
+function notAnAddress(gateway: string): string {
+  return `${show(gateway)} is not an IPv4 address; write it like 10.0.0.1`;
 }
 
 function clashWithGateway({ length, at }: AddressList, gateway: string): string | null {

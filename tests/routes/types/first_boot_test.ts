@@ -155,6 +155,11 @@ Deno.test("mistakes in the first boot are told at their fields, and what was typ
     const fields = ["ready.port", "ready.timeout", "seed.ssh_keys", "seed.timezone", "seed.user"];
     assert.deepEqual(errorsOf(html).filter((field) => !field.startsWith("network")).toSorted(), fields);
     assert.ok(errorsOf(html).includes("network.0.gateway"));
+    assert.match(html, /The port must be a number from 1 to 65535, such as 22; found (&quot;|&#34;)99999/);
+    const without = { "ready.port": "", "network.0.addresses": "10.0.0.21", "network.0.gateway": "router" };
+    const more = await text(post(dashboard, "/types/review", { ...TYPE, ...FIRST_BOOT, ...without }));
+    assert.deepEqual(errorsOf(more).toSorted(), ["network.0.addresses", "network.0.gateway", "ready.port"]);
+    assert.match(more, /The port is missing; it is a number from 1 to 65535, such as 22/);
     assert.match(html, /<details class="fold first-boot" open/);
     assert.ok(html.includes('value="&lt;b&gt;Mars"'));
     const talos = await text(

@@ -148,7 +148,7 @@ const WRONG: readonly (readonly [Record<string, unknown>, string, RegExp])[] = [
   [{ seed: { kind: "cloud-init", run: ["echo {{ vm.mac.wan }}"] } }, "seed.run.0", /vm.mac.wan.*vm.mac.lan/],
   [{ seed: { kind: "cloud-init", run: ["x".repeat(5_000)] } }, "seed.run.0", /5000 characters/],
   [{ ready: "soon" }, "ready", /phone-home, tcp:PORT, talos, agent, console, none; found "soon"/],
-  [{ ready: "tcp:0" }, "ready", /tcp:22, from 1 to 65535; found "tcp:0"/],
+  [{ ready: "tcp:0" }, "ready", /from 1 to 65535, such as 22; found "0"/],
   [{ ready: "tcp:70000" }, "ready", /from 1 to 65535/],
   [{ ready: { when: "agent", timeout: 600 } }, "ready.timeout", /90s, 10m or 1h; found 600/],
   [{ ready: { when: "agent", timeout: "25h" } }, "ready.timeout", /from 10s to 24h/],
