@@ -1,5 +1,5 @@
 /** The files of seeds, in the folder of config.yaml or below it. */
-import { dirname, join } from "node:path";
+import { basename, dirname, isAbsolute, join } from "node:path";
 import { readTextBelow, type RefusedFile } from "../configuration/files.ts";
 import { ConfigurationError } from "../errors/errors.ts";
 import { reasonOf } from "../errors/system_errors.ts";
@@ -33,10 +33,11 @@ export function seedFolder({ configFile, keysOf }: SeedFolderOptions): SeedFiles
       const fail = (message: string, cause?: unknown) =>
         new ConfigurationError(path, [{ field: "", message }], { cause });
       const read = await readTextBelow(folder, path, maxBytes).catch((error) => {
-        throw fail(
-          `The file cannot be read: ${reasonOf(error)}; it is looked for at ${join(folder, path)}`,
-          error,
-        );
+        // A relative path would only repeat what the configuration says.
+        const where = isAbsolute(folder)
+          ? `at ${join(folder, path)}`
+          : `in the folder of ${basename(configFile)}`;
+        throw fail(`The file cannot be read: ${reasonOf(error)}; it is looked for ${where}`, error);
       });
       if (read.ok) return read.text;
       const limit = read.refused === "too-large" ? `: the maximum is ${maxBytes} bytes` : "";

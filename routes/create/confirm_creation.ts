@@ -30,4 +30,4 @@ export async function confirmCreation(
 
 const NOT_SHOWN = "Nothing has been created yet. Check the plan below, then confirm it.";
 const CHANGED =
-  "The NAS or the form changed after the plan was shown. Nothing was created. Check the new plan below and confirm it.";
+  "The NAS, the form or a file that it names changed after the plan was shown. Nothing was created. Check the new plan below and confirm it.";
