@@ -61,7 +61,8 @@ function contentsProblem({ input: { configuration, seeds } }: Context, vm: Plann
 function checkHost(context: Context): Finding[] {
   const { input: { seeds }, inventory: { nas } } = context;
   const host = seeds?.host ?? null;
-  const [first] = seededOf(context);
+  // Talos and Ignition on a CD-ROM have nothing to ask here.
+  const [first] = seededOf(context).filter(({ seed }) => seed?.way === "url" || seed?.kind === "cloud-init");
   if (host === null || first === undefined || nas.simulated || !isUnreachable(host)) return [];
   if (seeds?.simulated !== true) return [];
   const message =
