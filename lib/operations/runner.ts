@@ -28,7 +28,7 @@ export interface RunOptions {
   readonly by?: Actor;
   /**
    * Cancels: running calls finish, nothing new starts, and incomplete VMs are rolled back, or kept if the signal's reason
-   * is `keep`.
+   * is `keep`. VMs that are only waited for count as not ready, unless the reason is `roll-back`.
    */
   readonly signal?: AbortSignal;
 }

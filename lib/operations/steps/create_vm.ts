@@ -176,6 +176,12 @@ class ZvolPrefetch {
 async function endFailed(work: Creation, failure: VmFailure): Promise<VmResult> {
   const { vm, created, signal, stop } = work;
   if (failure.cause instanceof NotReady) return await endNotReady(work, failure.message);
+  if (isOnlyAwaited(work)) {
+    return await endNotReady(
+      work,
+      `${vm.name} is not waited for any longer, because the program was interrupted`,
+    );
+  }
   // A call that was running when the user cancelled can fail; the cancellation still applies.
   const cancelled = signal.aborted || failure.cancelled;
   if (vm.onFailure === "stop" && !cancelled) stop.abort(`${vm.name} failed and on_failure is stop`);
@@ -183,6 +189,13 @@ async function endFailed(work: Creation, failure: VmFailure): Promise<VmResult> 
   const keep = signal.aborted ? signal.reason === "keep" : vm.onFailure === "keep";
   const undo = { created, why: failure.message, cancelled };
   return keep ? await keepForInspection(work, undo) : await rollBack(work, undo);
+}
+
+/** Whoever only interrupts a program that waits, without saying what becomes of the VMs, has a VM that is complete and runs. */
+function isOnlyAwaited({ vm: { steps }, created, signal }: Creation): boolean {
+  const isSaid = signal.reason === "keep" || signal.reason === "roll-back";
+  return signal.aborted && !isSaid && steps.at(-1) === "ready" &&
+    created.doneSteps.length === steps.length - 1;
 }
 
 /** What is done with a VM that was created and does not answer. */

@@ -153,6 +153,26 @@ Deno.test("cancelling ends the wait: the VM goes, or stays as it is", async () =
   }
 });
 
+Deno.test("an interrupted program leaves VMs that it only waits for as they are, and removes unfinished ones", () =>
+  withLab(NEW, async ({ simulator, manager }) => {
+    const interrupt = new AbortController();
+    const types = [{ type: "worker", startPort: 5920 }];
+    const configuration = awaited(2, { when: "agent" });
+    const held = Promise.withResolvers<void>();
+    simulator.addFault({ method: "vm.create", skip: 1, action: "hold", until: held.promise });
+    const ended = manager.create({ configuration, types }, { signal: interrupt.signal });
+    await untilWaited(manager, ["worker01"]);
+    interrupt.abort();
+    held.resolve();
+    const result = await soon(ended, "it ends");
+    assert.deepEqual(outcomes(result), ["worker01 not-ready", "worker02 cancelled"]);
+    assert.match(
+      result.vms[0]?.message ?? "",
+      /because the program was interrupted\. The VM was kept; resume/,
+    );
+    assert.deepEqual(vmNames(simulator), ["worker01"]);
+  }));
+
 Deno.test("an outage of the NAS while a node is waited for does not fail it", () =>
   withLab(NEW, async ({ simulator, manager }) => {
     const ended = manager.createVmType(awaited(1, { when: "agent" }), "worker", 5920);
