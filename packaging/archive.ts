@@ -1,4 +1,5 @@
 /** Archives that have the same bytes on every machine: sorted, with fixed times, owners and modes. */
+import { lstat, readdir } from "node:fs/promises";
 import { run } from "./command.ts";
 
 /** The time that all files in a package have, in seconds. */
@@ -43,9 +44,9 @@ export async function compress(file: string): Promise<string> {
 /** Bytes of all files in a folder. */
 export async function sizeOf(folder: string): Promise<number> {
   let bytes = 0;
-  for await (const entry of Deno.readDir(folder)) {
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
     const path = `${folder}/${entry.name}`;
-    bytes += entry.isDirectory ? await sizeOf(path) : (await Deno.lstat(path)).size;
+    bytes += entry.isDirectory() ? await sizeOf(path) : (await lstat(path)).size;
   }
   return bytes;
 }

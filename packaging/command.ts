@@ -1,4 +1,11 @@
 /** Runs the programs that packages are built with. */
+import type { Buffer } from "node:buffer";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { writeFile } from "node:fs/promises";
+import process from "node:process";
+import { buffer } from "node:stream/consumers";
+import { isMissing } from "../lib/errors/system_errors.ts";
 
 const ROOT = new URL("../", import.meta.url);
 
@@ -11,28 +18,48 @@ export interface CommandOptions {
   readonly output?: string;
 }
 
+interface SpawnOptions {
+  readonly cwd: string | URL;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+interface Output {
+  readonly success: boolean;
+  readonly stdout: Buffer;
+  readonly stderr: Buffer;
+}
+
 /** Runs a program to its end and returns its output; throws with its errors when it fails. */
 export async function run(
   command: string,
   args: readonly string[],
   { cwd, env = {}, output }: CommandOptions = {},
 ): Promise<string> {
-  const { success, stdout, stderr } = await outputOf(command, { args: [...args], cwd: cwd ?? ROOT, env });
+  const { success, stdout, stderr } = await outputOf(command, args, {
+    cwd: cwd ?? ROOT,
+    env: { ...process.env, ...env },
+  });
   const decoder = new TextDecoder();
   if (!success) {
     const said = decoder.decode(stderr).trim() || decoder.decode(stdout).trim();
     throw new Error(`"${command} ${args[0]}" failed: ${said}`);
   }
   if (output === undefined) return decoder.decode(stdout);
-  await Deno.writeFile(output, stdout);
+  await writeFile(output, stdout);
   return "";
 }
 
-async function outputOf(command: string, options: Deno.CommandOptions): Promise<Deno.CommandOutput> {
+async function outputOf(command: string, args: readonly string[], options: SpawnOptions): Promise<Output> {
+  const child = spawn(command, args, { ...options, stdio: ["ignore", "pipe", "pipe"] });
   try {
-    return await new Deno.Command(command, options).output();
+    const [stdout, stderr, [code]] = await Promise.all([
+      buffer(child.stdout),
+      buffer(child.stderr),
+      once(child, "close"),
+    ]);
+    return { success: code === 0, stdout, stderr };
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) {
+    if (isMissing(error)) {
       throw new Error(`"${command}" is not installed; packages cannot be built without it`, { cause: error });
     }
     throw error;

@@ -2,6 +2,8 @@
  * `deno task package` builds what people install, in dist, from npm and Debian alone. The same sources give the same
  * bytes on every machine.
  */
+import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { createHash } from "node:crypto";
 import { basename } from "node:path";
 import process from "node:process";
@@ -46,8 +48,8 @@ export interface Wanted {
 
 /** Builds packages and returns their paths. */
 export async function makePackages({ architectures, formats, output }: Wanted): Promise<string[]> {
-  await Deno.mkdir(output, { recursive: true });
-  const program = await Deno.makeTempDir({ prefix: `${COMMAND}-program-` });
+  await mkdir(output, { recursive: true });
+  const program = await mkdtemp(`${tmpdir()}/${COMMAND}-program-`);
   try {
     const sources = await readSources();
     await bundleProgram(sources, program);
@@ -59,7 +61,7 @@ export async function makePackages({ architectures, formats, output }: Wanted): 
     }
     return made;
   } finally {
-    await Deno.remove(program, { recursive: true });
+    await rm(program, { recursive: true });
   }
 }
 
@@ -68,7 +70,7 @@ async function makePackagesFor(
   contents: Omit<TreeContents, "runtime">,
   { formats, output }: Omit<Wanted, "architectures">,
 ): Promise<string[]> {
-  const folder = await Deno.makeTempDir({ prefix: `${COMMAND}-package-` });
+  const folder = await mkdtemp(`${tmpdir()}/${COMMAND}-package-`);
   try {
     const runtime = await fetchRuntime(architecture, folder);
     const tree = `${folder}/tree`;
@@ -82,11 +84,11 @@ async function makePackagesFor(
       made.push(file);
     }
     const name = `${output}/${COMMAND}-${architecture}`;
-    await Deno.copyFile(`${tree}/${SBOM}`, `${name}.cdx.json`);
-    await Deno.copyFile(`${tree}/${NOTICES}`, `${name}.${NOTICES}`);
+    await copyFile(`${tree}/${SBOM}`, `${name}.cdx.json`);
+    await copyFile(`${tree}/${NOTICES}`, `${name}.${NOTICES}`);
     return [...made, `${name}.cdx.json`, `${name}.${NOTICES}`];
   } finally {
-    await Deno.remove(folder, { recursive: true });
+    await rm(folder, { recursive: true });
   }
 }
 
@@ -117,18 +119,18 @@ function chosen<Name extends string>(
 if (import.meta.main) {
   try {
     const startedAt = performance.now();
-    const wanted = readWanted(Deno.args);
+    const wanted = readWanted(process.argv.slice(2));
     let sums = "";
     for (const file of await makePackages(wanted)) {
-      const bytes = await Deno.readFile(file);
+      const bytes = await readFile(file);
       const hash = createHash("sha256").update(bytes).digest("hex");
       sums += `${hash}  ${basename(file)}\n`;
       process.stdout.write(`${hash}  ${file}  ${(bytes.length / 1e6).toFixed(1)} MB\n`);
     }
-    await Deno.writeTextFile(`${wanted.output}/SHA256SUMS`, sums);
+    await writeFile(`${wanted.output}/SHA256SUMS`, sums);
     process.stdout.write(`Built in ${((performance.now() - startedAt) / 1000).toFixed(0)} s\n`);
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : error}\n${USAGE}\n`);
-    Deno.exit(1);
+    process.exit(1);
   }
 }

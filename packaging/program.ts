@@ -2,6 +2,9 @@
  * The program as packages contain it: bundled with the npm packages that it uses, into few files of JavaScript. A
  * machine then needs no cache and no network, nothing of the tests is included, and it starts in half the time.
  */
+import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import process from "node:process";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import project from "../deno.json" with { type: "json" };
@@ -59,11 +62,11 @@ interface Graph {
 
 /** Finds the program's own files and npm packages through its imports. Deno checks packages against deno.lock. */
 export async function readSources(): Promise<Sources> {
-  await run(Deno.execPath(), ["install", "--frozen", "--entrypoint", ...ENTRY_POINTS]);
+  await run(process.execPath, ["install", "--frozen", "--entrypoint", ...ENTRY_POINTS]);
   const files = new Set<string>();
   const packages = new Map<string, NpmPackage>();
   for (const entryPoint of ENTRY_POINTS) {
-    const graph: Graph = JSON.parse(await run(Deno.execPath(), ["info", "--json", entryPoint]));
+    const graph: Graph = JSON.parse(await run(process.execPath, ["info", "--json", entryPoint]));
     const installed = Object.values(graph.npmPackages);
     const add = ({ name, version, localPath, dependencies }: typeof installed[number]) => {
       if (packages.has(name)) return;
@@ -88,15 +91,15 @@ export async function readSources(): Promise<Sources> {
 
 /** Bundles the program into a folder. */
 export async function bundleProgram({ files, packages }: Sources, folder: string): Promise<void> {
-  const stage = await Deno.makeTempDir({ prefix: "truenas-vm-manager-bundle-" });
+  const stage = await mkdtemp(`${tmpdir()}/truenas-vm-manager-bundle-`);
   try {
     for (const file of files) {
-      await Deno.mkdir(dirname(`${stage}/${file}`), { recursive: true });
-      await Deno.copyFile(fileURLToPath(new URL(file, ROOT)), `${stage}/${file}`);
+      await mkdir(dirname(`${stage}/${file}`), { recursive: true });
+      await copyFile(fileURLToPath(new URL(file, ROOT)), `${stage}/${file}`);
     }
     // From a folder of their own, packages have the same paths on every machine; a bundle names them in comments.
     for (const { name, folder } of packages) {
-      await Deno.mkdir(dirname(`${stage}/node_modules/${name}`), { recursive: true });
+      await mkdir(dirname(`${stage}/node_modules/${name}`), { recursive: true });
       await run("cp", ["-R", folder, `${stage}/node_modules/${name}`]);
     }
     const names = packages.map(({ name }) => name);
@@ -111,18 +114,18 @@ export async function bundleProgram({ files, packages }: Sources, folder: string
       nodeModulesDir: "manual",
       lock: false,
     };
-    await Deno.writeTextFile(`${stage}/bundle.json`, JSON.stringify(settings));
+    await writeFile(`${stage}/bundle.json`, JSON.stringify(settings));
     const options = ["--quiet", "--config=bundle.json", "--code-splitting", `--outdir=${folder}`];
-    await run(Deno.execPath(), ["bundle", ...options, ...ENTRY_POINTS], { cwd: stage });
+    await run(process.execPath, ["bundle", ...options, ...ENTRY_POINTS], { cwd: stage });
     await nameWorkers(`${folder}/main.js`);
   } finally {
-    await Deno.remove(stage, { recursive: true });
+    await rm(stage, { recursive: true });
   }
 }
 
 /** Workers are started by the names of their files, which are JavaScript now. */
 async function nameWorkers(main: string): Promise<void> {
-  let text = await Deno.readTextFile(main);
+  let text = await readFile(main, "utf8");
   for (const path of project.compile.include) {
     const [before, after, ...more] = text.split(`"./${path}"`);
     if (before === undefined || after === undefined || more.length > 0) {
@@ -130,5 +133,5 @@ async function nameWorkers(main: string): Promise<void> {
     }
     text = `${before}"./${path.replace(/\.ts$/, ".js")}"${after}`;
   }
-  await Deno.writeTextFile(main, text);
+  await writeFile(main, text);
 }

@@ -1,4 +1,5 @@
 /** The runtime that packages contain: Deno as npm publishes it for each architecture. */
+import { readFile, rm } from "node:fs/promises";
 import { createHash } from "node:crypto";
 import { run } from "./command.ts";
 import { type Architecture, expectArchitecture, oldestLibc } from "./elf.ts";
@@ -26,14 +27,14 @@ export async function fetchRuntime(architecture: Architecture, folder: string): 
   const spec = `${name}@${RUNTIME_VERSION}`;
   const options = ["--silent", "--prefer-offline", "--pack-destination", folder];
   const file = `${folder}/${(await run("npm", ["pack", spec, ...options])).trim()}`;
-  const hash = `sha512-${createHash("sha512").update(await Deno.readFile(file)).digest("base64")}`;
+  const hash = `sha512-${createHash("sha512").update(await readFile(file)).digest("base64")}`;
   if (hash !== integrity) {
     throw new Error(`${spec} has the hash ${hash}, but packaging/runtime.json expects ${integrity}`);
   }
   await run("tar", ["-xzf", file, "-C", folder, "--strip-components=1", "package/deno"]);
-  await Deno.remove(file);
+  await rm(file);
   const path = `${folder}/deno`;
-  const executable = await Deno.readFile(path);
+  const executable = await readFile(path);
   expectArchitecture(executable, architecture, spec);
   return { path, libc: oldestLibc(executable) };
 }

@@ -1,6 +1,6 @@
 /** What packages contain of others, with its licences: as notices for people, and as a bill of materials for tools. */
+import { readdir, readFile } from "node:fs/promises";
 import { Buffer } from "node:buffer";
-import { readdir } from "node:fs/promises";
 import lockText from "../deno.lock" with { type: "text" };
 import project from "../deno.json" with { type: "json" };
 import { PROGRAM } from "../lib/command_line/program_name.ts";
@@ -34,7 +34,7 @@ const SPDX_NAMES = new Map([["BSD-0-Clause", "0BSD"]]);
 /** Finds the licences of npm packages. Throws when a package has none. */
 export async function readThirdParties(packages: readonly NpmPackage[]): Promise<ThirdParty[]> {
   return await Promise.all(packages.map(async ({ name, version, folder }) => {
-    const { license } = JSON.parse(await Deno.readTextFile(`${folder}/package.json`));
+    const { license } = JSON.parse(await readFile(`${folder}/package.json`, "utf8"));
     if (typeof license !== "string") throw new Error(`The npm package ${name} names no licence`);
     const texts = await textsIn(folder);
     if (texts.length === 0) texts.push(await ownCopy(name));
@@ -66,13 +66,13 @@ export async function runtimeAsThirdParty(architecture: Architecture): Promise<T
 async function textsIn(folder: string): Promise<string[]> {
   const paths = await readdir(folder, { recursive: true });
   const files = paths.filter((path) => LICENCE_FILE.test(path.slice(path.lastIndexOf("/") + 1))).sort();
-  const texts = await Promise.all(files.map((file) => Deno.readTextFile(`${folder}/${file}`)));
+  const texts = await Promise.all(files.map((file) => readFile(`${folder}/${file}`, "utf8")));
   return [...new Set(texts.map((text) => text.trim()))];
 }
 
 /** A text that the npm package itself lacks. */
 async function ownCopy(name: string): Promise<string> {
-  const text = await Deno.readTextFile(new URL(`licences/${name}.txt`, import.meta.url)).catch(() => null);
+  const text = await readFile(new URL(`licences/${name}.txt`, import.meta.url), "utf8").catch(() => null);
   if (text === null) {
     throw new Error(`The npm package ${name} has no licence text; add packaging/licences/${name}.txt`);
   }

@@ -1,4 +1,5 @@
 /** The installed program: a folder that every package contains, wherever it puts it. */
+import { chmod, copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import project from "../deno.json" with { type: "json" };
 import { PROGRAM } from "../lib/command_line/program_name.ts";
@@ -41,20 +42,20 @@ export async function makeTree(
   folder: string,
   { program, runtime, thirdParties }: TreeContents,
 ): Promise<void> {
-  await Deno.mkdir(folder, { recursive: true });
+  await mkdir(folder, { recursive: true });
   await run("cp", ["-R", program, `${folder}/program`]);
-  await Deno.copyFile(runtime.path, `${folder}/runtime`);
-  await Deno.chmod(`${folder}/runtime`, 0o755);
+  await copyFile(runtime.path, `${folder}/runtime`);
+  await chmod(`${folder}/runtime`, 0o755);
   const start = await readPackagingFile("start.sh");
-  await Deno.writeTextFile(`${folder}/${COMMAND}`, fill(start, { FLAGS: FLAGS.join(" ") }), { mode: 0o755 });
-  await Deno.copyFile(fileURLToPath(new URL("LICENSE", ROOT)), `${folder}/LICENSE`);
-  await Deno.writeTextFile(`${folder}/${NOTICES}`, noticesOf(thirdParties));
-  await Deno.writeTextFile(`${folder}/${SBOM}`, sbomOf(thirdParties));
+  await writeFile(`${folder}/${COMMAND}`, fill(start, { FLAGS: FLAGS.join(" ") }), { mode: 0o755 });
+  await copyFile(fileURLToPath(new URL("LICENSE", ROOT)), `${folder}/LICENSE`);
+  await writeFile(`${folder}/${NOTICES}`, noticesOf(thirdParties));
+  await writeFile(`${folder}/${SBOM}`, sbomOf(thirdParties));
 }
 
 /** A file of this folder as text. */
 export function readPackagingFile(path: string): Promise<string> {
-  return Deno.readTextFile(new URL(path, import.meta.url));
+  return readFile(new URL(path, import.meta.url), "utf8");
 }
 
 /** Replaces each `@NAME@` by its value. Throws when a name is missing in the text or has no value. */

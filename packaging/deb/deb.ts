@@ -1,4 +1,6 @@
 /** The Debian package: the program, its unit, a system user and settings. */
+import { chmod, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
 import { compress, EPOCH_S, sizeOf } from "../archive.ts";
 import { run } from "../command.ts";
@@ -27,7 +29,7 @@ export async function makeDeb(
   { architecture, version, libc, tree }: PackageParts,
   output: string,
 ): Promise<void> {
-  const folder = await Deno.makeTempDir({ prefix: `${COMMAND}-deb-` });
+  const folder = await mkdtemp(`${tmpdir()}/${COMMAND}-deb-`);
   try {
     await fillRoot(folder, tree);
     const kib = String(Math.ceil(await sizeOf(folder) / 1024));
@@ -47,7 +49,7 @@ export async function makeDeb(
       env: { SOURCE_DATE_EPOCH: String(EPOCH_S) },
     });
   } finally {
-    await Deno.remove(folder, { recursive: true });
+    await rm(folder, { recursive: true });
   }
 }
 
@@ -55,18 +57,18 @@ async function fillRoot(root: string, tree: string): Promise<void> {
   for (
     const path of ["DEBIAN", "usr/bin", "usr/lib/systemd/system", "usr/lib/sysusers.d", `etc/${COMMAND}`]
   ) {
-    await Deno.mkdir(`${root}/${path}`, { recursive: true });
+    await mkdir(`${root}/${path}`, { recursive: true });
   }
   const program = `usr/lib/${COMMAND}`;
   const documents = `usr/share/doc/${COMMAND}`;
   await run("cp", ["-R", tree, `${root}/${program}`]);
-  await Deno.symlink(`../lib/${COMMAND}/${COMMAND}`, `${root}/usr/bin/${COMMAND}`);
+  await symlink(`../lib/${COMMAND}/${COMMAND}`, `${root}/usr/bin/${COMMAND}`);
 
-  await Deno.mkdir(`${root}/${documents}`, { recursive: true });
-  const texts = ["LICENSE", NOTICES].map((name) => Deno.readTextFile(`${tree}/${name}`));
+  await mkdir(`${root}/${documents}`, { recursive: true });
+  const texts = ["LICENSE", NOTICES].map((name) => readFile(`${tree}/${name}`, "utf8"));
   await write(`${root}/${documents}/copyright`, (await Promise.all(texts)).join("\n"));
-  await Deno.remove(`${root}/${program}/LICENSE`);
-  await Deno.remove(`${root}/${program}/${NOTICES}`);
+  await rm(`${root}/${program}/LICENSE`);
+  await rm(`${root}/${program}/${NOTICES}`);
   await write(`${root}/${documents}/changelog`, await readProjectFile("CHANGELOG.md"));
   await compress(`${root}/${documents}/changelog`);
 
@@ -89,10 +91,10 @@ async function unit(): Promise<string> {
 }
 
 async function write(path: string, text: string, mode = 0o644): Promise<void> {
-  await Deno.writeTextFile(path, text);
-  await Deno.chmod(path, mode);
+  await writeFile(path, text);
+  await chmod(path, mode);
 }
 
 function readProjectFile(path: string): Promise<string> {
-  return Deno.readTextFile(fileURLToPath(new URL(path, ROOT)));
+  return readFile(fileURLToPath(new URL(path, ROOT)), "utf8");
 }

@@ -1,5 +1,7 @@
 /** The system below the program in an image: the C library and what belongs to it, as Debian packages them. */
-import { readdir } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readlink, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { isMissing } from "../../lib/errors/system_errors.ts";
 import { run } from "../command.ts";
 import type { Architecture } from "../elf.ts";
 import type { ThirdParty } from "../third_parties.ts";
@@ -29,31 +31,31 @@ hosts: files dns
 
 /** Fills a folder with the root of an image; the Debian packages in it. They are this machine's release of Debian. */
 export async function makeBase(root: string, architecture: Architecture): Promise<ThirdParty[]> {
-  const folder = await Deno.makeTempDir({ prefix: "truenas-vm-manager-debian-" });
+  const folder = await mkdtemp(`${tmpdir()}/truenas-vm-manager-debian-`);
   try {
     const apt = await startApt(folder, architecture);
     for (const name of ["lib", "lib64"]) {
-      await Deno.mkdir(`${root}/usr/${name}`, { recursive: true });
-      await Deno.symlink(`usr/${name}`, `${root}/${name}`);
+      await mkdir(`${root}/usr/${name}`, { recursive: true });
+      await symlink(`usr/${name}`, `${root}/${name}`);
     }
     const parties: ThirdParty[] = [];
     for (const name of PACKAGES) parties.push(await unpack(name, { root, folder, apt }));
     // The copyright of GCC's libraries is in a package whose name has GCC's version.
-    const gccBase = await Deno.readLink(`${root}/usr/share/doc/libgcc-s1`);
+    const gccBase = await readlink(`${root}/usr/share/doc/libgcc-s1`);
     await unpack(gccBase, { root, folder, apt });
     for (const path of [...UNUSED, ...await modulesOfIconv(root)]) {
-      await Deno.remove(`${root}/${path}`, { recursive: true }).catch(ignoreMissing);
+      await rm(`${root}/${path}`, { recursive: true }).catch(ignoreMissing);
     }
     await keepCopyrights(`${root}/usr/share/doc`);
     for (const name of ["etc", "proc", "sys", "dev"]) {
-      await Deno.mkdir(`${root}/${name}`, { recursive: true });
+      await mkdir(`${root}/${name}`, { recursive: true });
     }
-    await Deno.writeTextFile(`${root}/etc/passwd`, ACCOUNTS);
-    await Deno.writeTextFile(`${root}/etc/group`, GROUPS);
-    await Deno.writeTextFile(`${root}/etc/nsswitch.conf`, NAME_SERVICES);
+    await writeFile(`${root}/etc/passwd`, ACCOUNTS);
+    await writeFile(`${root}/etc/group`, GROUPS);
+    await writeFile(`${root}/etc/nsswitch.conf`, NAME_SERVICES);
     return parties;
   } finally {
-    await Deno.remove(folder, { recursive: true });
+    await rm(folder, { recursive: true });
   }
 }
 
@@ -61,8 +63,8 @@ type Apt = (...args: string[]) => Promise<string>;
 
 /** apt-get for another architecture, with lists of its own: this machine's are left as they are. */
 async function startApt(folder: string, architecture: Architecture): Promise<Apt> {
-  await Deno.mkdir(`${folder}/lists/partial`, { recursive: true });
-  await Deno.mkdir(`${folder}/archives/partial`, { recursive: true });
+  await mkdir(`${folder}/lists/partial`, { recursive: true });
+  await mkdir(`${folder}/archives/partial`, { recursive: true });
   const options = Object.entries({
     "APT::Architecture": DEBIAN_NAMES[architecture],
     "APT::Architectures": DEBIAN_NAMES[architecture],
@@ -127,5 +129,5 @@ async function keepCopyrights(folder: string): Promise<void> {
 }
 
 function ignoreMissing(error: unknown): void {
-  if (!(error instanceof Deno.errors.NotFound)) throw error;
+  if (!isMissing(error)) throw error;
 }

@@ -2,6 +2,8 @@
  * The container image, in the layout of the Open Container Initiative and, for `docker load`, with Docker's list of
  * images beside it. It has no shell: nothing but the program, its runtime and the C library.
  */
+import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { createHash } from "node:crypto";
 import { compress, EPOCH_S, makeTar } from "../archive.ts";
 import { run } from "../command.ts";
@@ -45,10 +47,10 @@ interface Layer extends Blob {
 
 /** Writes the image. */
 export async function makeImage(parts: PackageParts, output: string): Promise<void> {
-  const folder = await Deno.makeTempDir({ prefix: `${COMMAND}-image-` });
+  const folder = await mkdtemp(`${tmpdir()}/${COMMAND}-image-`);
   try {
     const layout = `${folder}/layout`;
-    await Deno.mkdir(`${layout}/blobs/sha256`, { recursive: true });
+    await mkdir(`${layout}/blobs/sha256`, { recursive: true });
     const layers = await makeLayers(parts, { folder, layout });
     const config = await addJson(layout, "application/vnd.oci.image.config.v1+json", configOf(parts, layers));
     const manifest = await addJson(layout, MANIFEST_TYPE, {
@@ -74,9 +76,9 @@ export async function makeImage(parts: PackageParts, output: string): Promise<vo
       Layers: layers.map(pathOf),
     }]);
     await makeTar(layout, `${folder}/image.tar`);
-    await Deno.copyFile(`${folder}/image.tar`, output);
+    await copyFile(`${folder}/image.tar`, output);
   } finally {
-    await Deno.remove(folder, { recursive: true });
+    await rm(folder, { recursive: true });
   }
 }
 
@@ -91,12 +93,12 @@ interface Folders {
 async function makeLayers(parts: PackageParts, folders: Folders): Promise<Layer[]> {
   const { folder } = folders;
   const [base, program, state] = [`${folder}/base`, `${folder}/program`, `${folder}/state-root`];
-  await Promise.all([base, program, state].map((path) => Deno.mkdir(path)));
+  await Promise.all([base, program, state].map((path) => mkdir(path)));
   const debian = await makeBase(base, parts.architecture);
-  await Deno.mkdir(`${program}/usr/lib`, { recursive: true });
+  await mkdir(`${program}/usr/lib`, { recursive: true });
   await run("cp", ["-R", parts.tree, `${program}${FOLDER}`]);
-  await Deno.copyFile(new URL("health.js", import.meta.url), `${program}${FOLDER}/health.js`);
-  await Deno.writeTextFile(`${program}${FOLDER}/${SBOM}`, sbomOf([...parts.thirdParties, ...debian]));
+  await copyFile(new URL("health.js", import.meta.url), `${program}${FOLDER}/health.js`);
+  await writeFile(`${program}${FOLDER}/${SBOM}`, sbomOf([...parts.thirdParties, ...debian]));
   await makeFolders(state);
   const libraries = debian.map(({ name, version }) => `${name} ${version}`).join(", ");
   return [
@@ -111,10 +113,10 @@ async function makeLayers(parts: PackageParts, folders: Folders): Promise<Layer[
 
 /** Docker gives the memory that it mounts on /tmp the mode of this folder, and root as its owner. */
 async function makeFolders(root: string): Promise<void> {
-  await Deno.chmod(root, 0o755);
+  await chmod(root, 0o755);
   for (const [name, mode] of [["state", 0o755], ["config", 0o755], ["tmp", 0o1777]] as const) {
-    await Deno.mkdir(`${root}/${name}`);
-    await Deno.chmod(`${root}/${name}`, mode);
+    await mkdir(`${root}/${name}`);
+    await chmod(`${root}/${name}`, mode);
   }
 }
 
@@ -126,9 +128,9 @@ async function addLayer(
 ): Promise<Layer> {
   const tar = `${folder}/layer.tar`;
   await makeTar(from, tar, options);
-  const diffId = digestOf(await Deno.readFile(tar));
-  const bytes = await Deno.readFile(await compress(tar));
-  await Deno.remove(`${tar}.gz`);
+  const diffId = digestOf(await readFile(tar));
+  const bytes = await readFile(await compress(tar));
+  await rm(`${tar}.gz`);
   return { ...await addBlob(layout, "application/vnd.oci.image.layer.v1.tar+gzip", bytes), diffId, history };
 }
 
@@ -176,7 +178,7 @@ function addJson(layout: string, mediaType: string, value: unknown): Promise<Blo
 
 async function addBlob(layout: string, mediaType: string, bytes: Uint8Array): Promise<Blob> {
   const blob = { mediaType, digest: digestOf(bytes), size: bytes.length };
-  await Deno.writeFile(`${layout}/${pathOf(blob)}`, bytes);
+  await writeFile(`${layout}/${pathOf(blob)}`, bytes);
   return blob;
 }
 
@@ -193,5 +195,5 @@ function digestOf(bytes: Uint8Array): string {
 }
 
 function writeJson(path: string, value: unknown): Promise<void> {
-  return Deno.writeTextFile(path, JSON.stringify(value));
+  return writeFile(path, JSON.stringify(value));
 }

@@ -1,4 +1,6 @@
 /** The self-extracting file: a script, followed by the compressed tree of the program. */
+import { appendFile, chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { createHash } from "node:crypto";
 import { compress, makeTar, sizeOf } from "../archive.ts";
 import type { PackageParts } from "../parts.ts";
@@ -18,13 +20,13 @@ export async function makeRunFile(
   { architecture, version, libc, tree }: Omit<PackageParts, "thirdParties">,
   output: string,
 ): Promise<void> {
-  const folder = await Deno.makeTempDir({ prefix: "truenas-vm-manager-run-" });
+  const folder = await mkdtemp(`${tmpdir()}/truenas-vm-manager-run-`);
   try {
     await makeTar(tree, `${folder}/tree.tar`);
-    const digest = sha256(await Deno.readFile(`${folder}/tree.tar`)).slice(0, NAME_DIGITS);
+    const digest = sha256(await readFile(`${folder}/tree.tar`)).slice(0, NAME_DIGITS);
     const name = `${COMMAND}-${version}-${digest}`;
     await makeTar(tree, `${folder}/archive.tar`, { prefix: name });
-    const archive = await Deno.readFile(await compress(`${folder}/archive.tar`));
+    const archive = await readFile(await compress(`${folder}/archive.tar`));
     const script = withOwnSize(
       fill(await readPackagingFile("run/stub.sh"), {
         VERSION: version,
@@ -36,11 +38,11 @@ export async function makeRunFile(
         OLDEST_LIBC: String(libc),
       }),
     );
-    await Deno.writeTextFile(output, script);
-    await Deno.writeFile(output, archive, { append: true });
-    await Deno.chmod(output, 0o755);
+    await writeFile(output, script);
+    await appendFile(output, archive);
+    await chmod(output, 0o755);
   } finally {
-    await Deno.remove(folder, { recursive: true });
+    await rm(folder, { recursive: true });
   }
 }
 
