@@ -42,8 +42,8 @@ const BEFORE: Readonly<Record<string, readonly string[]>> = {
 /** Commands whose VMs have to exist. */
 const NEEDS_VMS: readonly CommandName[] = ["replace", "destroy", "vm", "checkpoint", "export", "inventory"];
 /** Commands that run until they are stopped, and what they say once they run. */
-const SERVES: readonly CommandName[] = ["serve", "demo", "simulate"];
-const READY = /ready at http|Simulated TrueNAS/;
+const SERVES: readonly CommandName[] = ["serve", "demo", "simulate", "mcp"];
+const READY = /ready at http|Simulated TrueNAS|waits for an agent/;
 
 /** Types a line into a shell; what is said, and the exit code. */
 async function type({ folder, env }: CommandLine, line: string, answer = "") {
