@@ -5,6 +5,7 @@
  * `service_visit.ts FOLDER` with the packages in a folder prints what was seen as JSON.
  */
 import assert from "node:assert/strict";
+import { dirname } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { startSimulator } from "../../../lib/simulator/simulator.ts";
@@ -16,6 +17,8 @@ import { createVms, settingsFor } from "./visit.ts";
 const URL_OF_SERVICE = "http://127.0.0.1:8080";
 const SERVICE = "truenas-vm-manager";
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
+/** Where TrueNAS itself is reached without an account. */
+const MIDDLEWARE_SOCKET = "/var/run/middleware/middlewared.sock";
 /** The self-extracting file, by the name that the start-up script expects. */
 const RUN_FILE = `truenas-vm-manager-${ARCHITECTURE}.run`;
 
@@ -83,10 +86,11 @@ async function filesLeft(): Promise<string[]> {
 
 async function visitService(folder: string): Promise<ServiceVisit> {
   await using one = await startSimulator({ times: TEST_TIMES });
-  await using another = await startSimulator({ times: TEST_TIMES });
+  await Deno.mkdir(dirname(MIDDLEWARE_SOCKET), { recursive: true });
+  await using _local = await startSimulator({ times: TEST_TIMES, unixPath: MIDDLEWARE_SOCKET });
   await using third = await startSimulator({ times: TEST_TIMES });
   const service = await visitPackage(one.url, folder);
-  const script = await visitScript(another.url, folder);
+  const script = await visitScript(folder);
   return { ...service, ...script, ...await visitUnit(third.url, folder) };
 }
 
@@ -120,11 +124,12 @@ async function visitPackage(
 type ScriptVisit = Pick<ServiceVisit, "scriptHistories" | "scriptFolder">;
 
 /** The steps of docs/install.md, but for the NAS's own page that runs the script. */
-async function visitScript(nas: string, folder: string): Promise<ScriptVisit> {
+async function visitScript(folder: string): Promise<ScriptVisit> {
   const place = "/opt/vm-manager";
   await Deno.mkdir(place, { mode: 0o700 });
   await succeed("cp", `${folder}/${RUN_FILE}`, `${ROOT}docs/install/start.sh`, `${ROOT}config.yaml`, place);
-  await Deno.writeTextFile(`${place}/.env`, settingsFile(nas));
+  const settings = `TRUENAS_HOST=unix:${MIDDLEWARE_SOCKET}\nVNC_PASSWORD=display-secret\n`;
+  await Deno.writeTextFile(`${place}/.env`, settings);
   const scriptHistories: string[][] = [];
   for (const isFirst of [true, false]) {
     await succeed(`${place}/start.sh`);
