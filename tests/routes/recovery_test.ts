@@ -3,6 +3,9 @@
  * cancel; orphans; kept disks. Over real HTTP.
  */
 import assert from "node:assert/strict";
+import { qcow2Head } from "../../lib/simulator/images/disk_image.ts";
+import { addDataset, addFile } from "../../lib/simulator/store.ts";
+import { IMAGE, IMAGE_BYTES, IMAGE_DISK_BYTES } from "../support/images_lab.ts";
 import type { TestDashboard } from "../support/dashboard.ts";
 import { repeatedly } from "../support/deadline.ts";
 import {
@@ -55,6 +58,39 @@ Deno.test("a partly failed operation is resumed on a click, and a second click o
     assert.equal(await follow(post(dashboard, `${path}/resume`, {})), first, "later as well");
     assert.equal(dashboard.simulator.store.vms.size, 2);
   }));
+
+Deno.test("a rollback says how many disks it removes: clones once, and no first configuration (seed)", () => {
+  const config = `storage: { pool_path: tank/vms, image_path: tank/images }
+images: { debian: { path: ${IMAGE} } }
+web:
+  count: 2
+  memory: 256
+  cpu: 1
+  image: debian
+  disk: { root: 20 }
+  network: { lan: br0 }
+  seed: { kind: cloud-init, user: admin }
+`;
+  return withDashboard({ config }, async (dashboard) => {
+    const { store } = dashboard.simulator;
+    addDataset(store, { name: "tank/images", type: "FILESYSTEM" });
+    addFile(store, IMAGE, { sizeBytes: IMAGE_BYTES, head: qcow2Head(IMAGE_DISK_BYTES) });
+    dashboard.simulator.addFault({ method: "vm.start", action: "fail", times: 9 });
+    const fields = Object.entries({ count: "2", memory: "256", cpu: "1", image: "debian" });
+    const path = await create(dashboard, {
+      "storage.pool_path": "tank/vms",
+      "web.disk.0.name": "root",
+      "web.disk.0.size": "20",
+      "web.network.0.name": "lan",
+      "web.network.0.bridge": "br0",
+      "web.on_failure": "keep",
+      ...Object.fromEntries(fields.map(([name, value]) => [`web.${name}`, value])),
+    });
+    await finishedOperation(dashboard, path);
+    const page = await text(fetch(dashboard.url + path));
+    assert.match(page, /Removes 2 VMs and 2 disks that this operation created/);
+  });
+});
 
 Deno.test("a partly failed operation is rolled back on a click, and everything it created is removed", () =>
   withDashboard({}, async (dashboard) => {

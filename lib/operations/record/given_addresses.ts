@@ -3,7 +3,7 @@ import type { GivenAddresses } from "../../exports/nodes.ts";
 import { plannedAddress } from "../../first_boot/addresses/address_section.ts";
 import type { KnownAddress } from "../../first_boot/addresses/known_addresses.ts";
 import type { PlannedAddress } from "../../first_boot/types.ts";
-import { isActive, type OperationView } from "../types.ts";
+import { isActive, type OperationView, type VmOutcome } from "../types.ts";
 import type { CreateRequest } from "./history.ts";
 
 /** Those of VMs that are on the NAS, or that an operation creates at present; `views` have the newest first. */
@@ -26,6 +26,16 @@ export function addressesInUse(
   );
 }
 
+/** Outcomes after which a VM that is there may have its address: it was created, whether or not it is complete or answers. */
+const GIVEN: readonly VmOutcome[] = [
+  "created",
+  "replaced",
+  "not-ready",
+  "cancelled-kept",
+  "left-behind",
+  "interrupted",
+];
+
 interface GivenNic {
   readonly attach: string;
   readonly ip: PlannedAddress | null;
@@ -38,7 +48,7 @@ function givenNics(views: readonly OperationView[], present: ReadonlySet<string>
     if (request?.kind !== "create") continue;
     for (const { name, outcome } of vms) {
       if (given.has(name)) continue;
-      const isThere = present.has(name) && (outcome === "created" || outcome === "replaced");
+      const isThere = present.has(name) && outcome !== null && GIVEN.includes(outcome);
       if (isThere || isActive(view)) given.set(name, nicsOf(request, name));
     }
   }

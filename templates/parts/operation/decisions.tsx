@@ -4,6 +4,7 @@ import { Icon, type IconName } from "../icons.tsx";
 import { Blocked, Snapshots, Unread } from "../removal.tsx";
 import { Field } from "../common.tsx";
 import { paths } from "../../paths.ts";
+import { journalledZvols } from "../../../lib/operations/steps/created_resources.ts";
 import { isSeedDataset } from "../../../lib/first_boot/iso/seed_dataset.ts";
 import { formatCount } from "../../../lib/units.ts";
 import type { RollBackPlan } from "../../../lib/plan/roll_back.ts";
@@ -326,7 +327,8 @@ function Snapshotted({ vms }: { vms: readonly OperationVmView[] }) {
 function Removed({ vms }: { vms: readonly OperationVmView[] }) {
   const changed = vms.filter((vm) => workOn(vm) === "change");
   const created = vms.filter((vm) => workOn(vm) !== "change");
-  const zvols = vms.flatMap(({ steps }) => steps.flatMap(({ evidence }) => evidence?.zvol ?? []));
+  // A clone and its device are two steps for one zvol.
+  const zvols = vms.flatMap((vm) => journalledZvols(vm));
   // The datasets of seeds are named below, and no disks.
   const disks = zvols.filter((zvol) => !isSeedDataset(zvol));
   const counts = [

@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { EXPORT_FORMATS } from "../../../lib/exports/formats.ts";
 import { presentNodes } from "../../../lib/command_line/commands/export_command.ts";
+import type { OperationEvent } from "../../../lib/operations/types.ts";
 import { startSimulator } from "../../../lib/simulator/simulator.ts";
 import { VMManager } from "../../../lib/vm_manager.ts";
 import { TEST_TIMES } from "../../support/dashboard.ts";
@@ -54,6 +55,22 @@ onEach("a VM's address stays its own after it was created, in plans and exports"
     configuration: workers({ ...OWN, count: 1 }),
   });
   assert.deepEqual(outcomes(result), ["worker01 created"]);
+  await expectOwned(manager);
+});
+
+onEach("a VM that was kept although it did not answer keeps its address, too", async ({ manager }) => {
+  const configuration = workers({ ...OWN, count: 1, start: true, ready: { when: "console" } });
+  const interrupt = new AbortController();
+  const observer = (event: OperationEvent) => {
+    if (event.type === "step" && event.step === "ready") interrupt.abort();
+  };
+  const result = await manager.create({ ...REQUEST, configuration }, { observer, signal: interrupt.signal });
+  assert.deepEqual(outcomes(result), ["worker01 not-ready"]);
+  await expectOwned(manager);
+});
+
+/** The address of worker01 is planned for no other VM, and exported. */
+async function expectOwned(manager: VMManager): Promise<void> {
   const { worker: web } = workers({ ...OWN, count: 1, addresses: { lan: { range: "10.0.0.21/24" } } });
   const plan = await manager.planCreation({
     configuration: { ...CONFIG, web },
@@ -65,7 +82,7 @@ onEach("a VM's address stays its own after it was created, in plans and exports"
   const nodes = await presentNodes(manager);
   const dnsmasq = EXPORT_FORMATS.dnsmasq.write(nodes).files[0]?.text ?? "";
   assert.match(dnsmasq, /^dhcp-host=[0-9a-f:]{17},10\.0\.0\.21,worker01$/m);
-});
+}
 
 Deno.test("an account that may not ask the network plans without it, and says so", async () => {
   const account = {
