@@ -4,6 +4,7 @@ import type { Vm } from "../../lib/inventory/inventory.ts";
 import { isMarked } from "../../lib/inventory/marks.ts";
 import { deriveMac } from "../../lib/inventory/names.ts";
 import { brieflyAgainst, reasonAgainst, VM_ACTION_NAMES } from "../../lib/inventory/vm_actions.ts";
+import { givenAddresses } from "../../lib/operations/record/given_addresses.ts";
 import { unfinishedVms } from "../../lib/operations/record/undecided.ts";
 import type { VmQuery } from "../../templates/paths.ts";
 import { columnsOf } from "../../templates/parts/list/columns.tsx";
@@ -214,6 +215,7 @@ export function vmNow(dashboard: Dashboard, vm: Vm, mayChange: boolean): VmNowPr
     })),
     operations: operations.slice(0, MAX_HISTORY),
     derivedMacs: derivedMacs(dashboard, vm),
+    given: givenTo(dashboard, vm),
     typeMatch: typeMatcher(dashboard)(vm, busy),
     neighbours: neighboursOf(dashboard, vm),
     pool: manager.inventory.knownPool(),
@@ -221,6 +223,13 @@ export function vmNow(dashboard: Dashboard, vm: Vm, mayChange: boolean): VmNowPr
     now: now(),
     staleSince: staleness(dashboard)?.since ?? null,
   };
+}
+
+/** Its static addresses, as far as the journal has them. */
+function givenTo({ manager }: Dashboard, { name, description }: Vm): readonly string[] {
+  if (!isMarked(description)) return [];
+  const given = givenAddresses(manager.operations.store.list(), new Set([name])).get(name) ?? [];
+  return given.flatMap((ip) => ip?.address ?? []);
 }
 
 /** The MACs that a VM of this name gets on this NAS. */

@@ -70,6 +70,7 @@ web:
   disk: { root: 20 }
   network: { lan: br0 }
   seed: { kind: cloud-init, user: admin }
+  addresses: { lan: { range: 10.0.0.21-22/24 } }
 `;
   return withDashboard({ config }, async (dashboard) => {
     const { store } = dashboard.simulator;
@@ -89,6 +90,9 @@ web:
     await finishedOperation(dashboard, path);
     const page = await text(fetch(dashboard.url + path));
     assert.match(page, /Removes 2 VMs and 2 disks that this operation created/);
+    const [id] = [...store.vms].find(([, { config }]) => config.name === "web02") ?? [];
+    const facts = await text(fetch(`${dashboard.url}/vms/${id}`));
+    assert.match(facts, /10\.0\.0\.22 .*as its type had it when it was created/s);
   });
 });
 

@@ -25,15 +25,17 @@ export interface VmFactsProps {
   readonly typeMatch: TypeMatch | null;
   /** Whether it answers; null when nobody waited for it, or it is off. */
   readonly ready: Readiness | null;
+  /** The static addresses that it was created with. */
+  readonly given: readonly string[];
 }
 
 /** The list. */
-export function VmFacts({ vm, mayChange, derivedMacs, nasPage, typeMatch, ready }: VmFactsProps) {
+export function VmFacts({ vm, mayChange, derivedMacs, nasPage, typeMatch, ready, given }: VmFactsProps) {
   const [nic] = vm.nics;
   return (
     <dl class="facts" id="vm-facts">
       <VmFact icon="network" label="Address">
-        <Address vm={vm} ready={ready} />
+        <Address vm={vm} ready={ready} given={given} />
       </VmFact>
       {ready === null ? null : (
         <VmFact icon="check" label="Ready">
@@ -121,13 +123,25 @@ function VmFact({ icon, label, children }: { icon: IconName; label: string; chil
   );
 }
 
-function Address({ vm, ready }: { vm: Vm; ready: Readiness | null }) {
+function Address({ vm, ready, given }: Pick<VmFactsProps, "vm" | "ready" | "given">) {
   const agents = vm.nics.flatMap(({ ip }) => ip === null ? [] : [ip]);
   const answered = ready?.state === "ready" && ready.address !== null && ready.at !== null
     ? [{ address: ready.address, readAt: ready.at }]
     : [];
   const known = agents.length > 0 ? agents : answered;
   const [first] = known;
+  const [planned] = given;
+  if (first === undefined && planned !== undefined) {
+    return (
+      <>
+        {planned} <CopyText text={planned} />
+        <small>
+          as its type had it when it was created
+          {given.length > 1 ? `, and ${given.length - 1} more` : ""}
+        </small>
+      </>
+    );
+  }
   if (first === undefined) {
     return (
       <>
