@@ -2,7 +2,7 @@
 import type { Actor } from "../operations/types.ts";
 
 /** For how long an approval can be used, in milliseconds. */
-export const APPROVED_MS = 15 * 60_000;
+export const APPROVED_MS: number = 15 * 60_000;
 
 /** An approval. Times are milliseconds since 1970 (UTC). */
 export interface Approval {

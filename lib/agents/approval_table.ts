@@ -3,7 +3,7 @@ import type { DatabaseSync } from "node:sqlite";
 import type { Approval, ApprovalJournal } from "./approval.ts";
 
 /** The table, which {@link ApprovalTable} requires. */
-export const APPROVAL_TABLE = `
+export const APPROVAL_TABLE: string = `
   CREATE TABLE IF NOT EXISTS approval (
     id TEXT PRIMARY KEY,
     fingerprint TEXT NOT NULL,

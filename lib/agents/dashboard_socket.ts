@@ -6,7 +6,8 @@
 import { connect, createServer, type Socket } from "node:net";
 import { createInterface } from "node:readline";
 import { keepToOwner, removeSocket } from "../configuration/files.ts";
-import { systemErrorCode } from "../errors/system_errors.ts";
+import { TrueNASError } from "../errors/errors.ts";
+import { describeSystemError, systemErrorCode } from "../errors/system_errors.ts";
 import type { Logger } from "../observability/logging.ts";
 import { z } from "../zod.ts";
 import type { Answer } from "./answer.ts";
@@ -169,8 +170,16 @@ function opened(path: string): Promise<Socket | null> {
   socket.once("connect", () => resolve(socket));
   socket.once("error", (error) => {
     const isAway = ["ENOENT", "ECONNREFUSED"].includes(systemErrorCode(error) ?? "");
-    if (isAway) resolve(null);
-    else reject(error);
+    if (isAway) return resolve(null);
+    reject(
+      new TrueNASError(
+        `The running dashboard cannot be reached through ${path}: ${
+          describeSystemError(error) ?? error.message
+        }. ` +
+          "Run the command mcp as the dashboard's user",
+        { cause: error },
+      ),
+    );
   });
   return promise;
 }

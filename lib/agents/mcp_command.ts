@@ -9,23 +9,15 @@ import { resolve } from "node:path";
 import type { Options } from "../command_line/arguments.ts";
 import { EXIT, isInteractive, printError } from "../command_line/process.ts";
 import { managerOptions, type Work } from "../command_line/commands/run_command.ts";
-import { prepareSeeds, untilFetched } from "../command_line/commands/seed_wait.ts";
-import { parseConfigurationFile, readConfiguration } from "../configuration/configuration_file.ts";
-import { ConfigurationError } from "../errors/errors.ts";
-import { offeringOn } from "../images/offering/offering.ts";
-import { redactor } from "../observability/logging.ts";
-import { Journal } from "../operations/record/journal.ts";
-import { pathServerWhenNeeded } from "../secret_paths/path_server.ts";
 import { VERSION } from "../version.ts";
-import { VMManager } from "../vm_manager.ts";
 import type { VMManagerOptions } from "../vm_manager_options.ts";
 import { type Answer, answerError, refusal } from "./answer.ts";
-import { Approvals } from "./approvals.ts";
-import type { AgentContext, Progress } from "./context.ts";
-import { dashboardAddress, nasOf } from "./dashboard_address.ts";
+import type { Progress } from "./context.ts";
+import { nasOf } from "./dashboard_address.ts";
 import { askDashboard, DashboardEnded } from "./dashboard_socket.ts";
+import { OwnAnswers } from "./own_answers.ts";
 import { openStdio } from "./stdio.ts";
-import { runTool, TOOLS } from "./tools.ts";
+import { TOOLS } from "./tools.ts";
 
 /** The input of the command. */
 export interface McpWork extends Omit<Work, "command"> {
@@ -44,6 +36,8 @@ export async function serveAgent(work: McpWork): Promise<number> {
   const { signal } = work;
   const nas = managerOptions(work);
   const { logger } = nas;
+  const { settings, configFile, options: { allow } } = work;
+  const own = new OwnAnswers({ settings, nas, configFile, isAllowed: allow === "create", signal });
   const server = new McpServer({ name: "truenas-vm-manager", version: VERSION }, {
     instructions: INSTRUCTIONS,
   });
@@ -60,7 +54,7 @@ export async function serveAgent(work: McpWork): Promise<number> {
             method: "notifications/progress",
             params: { progressToken: token, ...params },
           });
-        const answering = answer(name, args, { work, nas }, increasing(send));
+        const answering = answer(name, args, { work, nas, own }, increasing(send));
         running.add(answering);
         const { text, isError } = await answering;
         running.delete(answering);
@@ -76,7 +70,7 @@ export async function serveAgent(work: McpWork): Promise<number> {
     printError("This command waits for an agent's program, which starts it: see docs/command_line.md");
   }
   logger?.info("Serving an agent on standard input and output", {
-    allows: work.options.allow ?? "what people approved",
+    allows: allow ?? "what people approved",
   });
   await Promise.race([closed, aborted(signal)]);
   // What this process has started it finishes, as it does without an agent.
@@ -100,13 +94,14 @@ function increasing(
 interface Calling {
   readonly work: McpWork;
   readonly nas: VMManagerOptions;
+  readonly own: OwnAnswers;
 }
 
 /** Has a tool run where the journal is. */
 async function answer(
   tool: string,
   args: unknown,
-  { work, nas }: Calling,
+  { work, nas, own }: Calling,
   progress: Progress,
 ): Promise<Answer> {
   const { settings, options, configFile, agentSocket, signal } = work;
@@ -120,69 +115,13 @@ async function answer(
   };
   try {
     const answered = agentSocket === null ? null : await askDashboard(agentSocket, call, progress, signal);
-    return answered ?? await answerHere(tool, args, { work, nas }, progress);
+    return answered ?? await own.run(tool, args, progress);
   } catch (error) {
     if (!(error instanceof DashboardEnded)) return answerError(error);
     return refusal(
       "The dashboard stopped before it had answered. What it had started is in its journal, and may be resumed there. " +
         "Use status before you try again",
     );
-  }
-}
-
-/** Runs a tool in this process, as the other commands do, with a connection of its own. */
-async function answerHere(
-  tool: string,
-  args: unknown,
-  { work, nas }: Calling,
-  progress: Progress,
-): Promise<Answer> {
-  const { settings, options, configFile, signal } = work;
-  const needs = TOOLS[tool]?.needs ?? "nothing";
-  const { journal, problem } = needs === "nothing" ? NO_JOURNAL : openJournal(settings.stateDir);
-  using _open = journal;
-  if (problem !== undefined && needs === "journal") return refusal(`${problem}. Nothing was changed`);
-  await using paths = settings.seed === null ? null : pathServerWhenNeeded(settings.seed, nas);
-  await using manager = new VMManager({
-    ...nas,
-    ...(journal === null ? {} : { journal }),
-    ...(paths === null ? {} : { paths, offering: offeringOn(paths, settings.stateDir) }),
-  });
-  await manager.connect();
-  const context: AgentContext = {
-    manager,
-    configuration: () => parseConfigurationFile(readConfiguration(configFile)).configuration,
-    approvals: journal === null ? null : new Approvals({
-      journal: journal.approvals,
-      audit: manager.audit,
-      nas: nasOf(nas.host),
-      now: manager.operations.store.now,
-    }),
-    ...(problem === undefined ? {} : { noJournal: problem }),
-    isAllowed: options.allow === "create",
-    isReadOnly: settings.readOnly,
-    dashboard: dashboardAddress(settings, settings.listenPort),
-    isDashboardRunning: false,
-    redact: redactor([nas.password, nas.apiKey, nas.vncPassword].filter((secret) => secret !== undefined)),
-    signal,
-    prepare: (plan) => prepareSeeds(manager, plan),
-    finish: async (progress) => {
-      const notify = (message: string) => progress({ done: 0, total: 0, message });
-      await untilFetched(manager, { notify }, signal);
-    },
-  };
-  return await runTool(tool, context, args, progress);
-}
-
-const NO_JOURNAL = { journal: null, problem: undefined };
-
-/** The journal, or why it cannot be used now: it is in use, or cannot be written. */
-function openJournal(stateDir: string) {
-  try {
-    return { journal: Journal.open(stateDir), problem: undefined };
-  } catch (error) {
-    if (!(error instanceof ConfigurationError)) throw error;
-    return { journal: null, problem: error.message };
   }
 }
 

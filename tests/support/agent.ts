@@ -88,7 +88,7 @@ export interface SilentAgent {
   /** A line. */
   readonly send: (line: string) => Promise<void>;
   readonly initialize: () => Promise<void>;
-  readonly callTool: (name: string, args: Record<string, unknown>) => Promise<void>;
+  readonly callTool: (name: string, args: Record<string, unknown>, id?: number) => Promise<void>;
   /** What it has written on standard output so far. */
   readonly out: () => string;
   readonly err: () => string;
@@ -129,7 +129,7 @@ export function startSilentAgent(
       await request(1, "initialize", { protocolVersion: "2025-06-18", capabilities: {}, clientInfo });
       await send('{"jsonrpc":"2.0","method":"notifications/initialized"}');
     },
-    callTool: (name, args) => request(2, "tools/call", { name, arguments: args }),
+    callTool: (name, args, id = 2) => request(id, "tools/call", { name, arguments: args }),
     out: () => written.out,
     err: () => written.err,
     kill: async () => {

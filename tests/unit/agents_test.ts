@@ -10,6 +10,7 @@ import { AuditLog } from "../../lib/observability/audit.ts";
 import { Journal } from "../../lib/operations/record/journal.ts";
 import { OperationStore } from "../../lib/operations/record/store.ts";
 import type { CreationPlan, PlannedVm } from "../../lib/plan/types.ts";
+import { autostartOf } from "../../lib/vm_templates/overrides.ts";
 import { withFolder } from "../support/folder.ts";
 
 const BY = { who: "admin", from: "127.0.0.1" };
@@ -94,4 +95,15 @@ Deno.test("answers are bounded, and addresses are those that people and programs
   assert.equal(nasOf("nas.lan"), nasOf("wss://nas.lan"));
   assert.equal(dashboardSocket(`/tmp/${"x".repeat(100)}`), null, "no socket has so long a path");
   assert.equal(dashboardSocket("/var/lib/vms"), "/var/lib/vms/agents.sock");
+});
+
+Deno.test("VMs start with the NAS as their type says, or what it overrides, or the template", () => {
+  const defaults = { autostart: true };
+  const template = { vm: { autostart: false } };
+  assert.deepEqual(
+    [{}, { template }, { autostart: true, template }, { autostart: false }].map((it) =>
+      autostartOf(it, defaults)
+    ),
+    [true, false, true, false],
+  );
 });

@@ -285,6 +285,10 @@ agentTest("an agent that leaves in the middle of a creation leaves whole VMs", (
     await raw.initialize();
     await raw.callTool("create", { ...WORKERS, fingerprint });
     await begun(lab);
+    await raw.callTool("status", {}, 3);
+    await repeatedly("its own calls share the journal", () =>
+      Promise.resolve(raw.out().includes('"id":3') || null));
+    assert.match(raw.out(), /\\"status\\":\\"running\\"/);
     const busy = await agent.call("status");
     assert.match(busy.text, /journal is in use .*Nothing was changed/s);
     assert.ok(!(await agent.call("plan", WORKERS)).isError, "what needs no journal works");
