@@ -3,7 +3,6 @@
  * empty folder, checked by TypeScript and run.
  */
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
 import process from "node:process";
 import { pack } from "../../packaging/npm/pack.ts";
 import { TSC } from "../../packaging/npm/typescript.ts";
@@ -31,15 +30,15 @@ created done node01=created node02=created 2
 uploaded done 3145728
 journal 2 finished
 destroyed done node01=destroyed node02=destroyed 0
-refused: refused
+refused: refused, nothing is listening there
 wss
 planned 2 2048 MiB
 created done node01=created node02=created 2
 uploaded done 3145728
 journal 2 finished
 destroyed done node01=destroyed node02=destroyed 0
-without the CA: tls-unknown-issuer
-without TLS: not-truenas
+without the CA: tls-unknown-issuer, the NAS's certificate is not signed by a trusted CA
+without TLS: not-truenas, the server is not TrueNAS
 unix
 planned 2 2048 MiB
 created done node01=created node02=created 2
@@ -62,10 +61,8 @@ Deno.test("the npm package works in Node 22 and in Deno, with its types", async 
     await writeCertificates(folder);
     const tools = run(folder, "npm", "install", ...NPM_OPTIONS, NODE, NODE_TYPES);
     let packed = "";
-    await t.step("it is built, with the same bytes each time", async () => {
-      const [first, second] = await Promise.all([pack(`${folder}/a`), pack(`${folder}/b`)]);
-      assert.equal(await digestOf(first), await digestOf(second));
-      packed = first;
+    await t.step("it is built", async () => {
+      packed = await pack(folder);
     });
     await t.step("npm installs it", async () => {
       await tools;
@@ -97,10 +94,6 @@ async function writeCertificates(folder: string): Promise<void> {
 async function made(folder: string): Promise<string> {
   await Deno.mkdir(folder);
   return folder;
-}
-
-async function digestOf(file: string): Promise<string> {
-  return createHash("sha256").update(await Deno.readFile(file)).digest("hex");
 }
 
 async function run(cwd: string, program: string, ...args: readonly string[]): Promise<string> {

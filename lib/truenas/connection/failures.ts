@@ -93,7 +93,9 @@ const WORDS: Partial<Readonly<Record<ConnectionFailure, string>>> = {
 export function wordsFor(failure: ConnectionFailure, message: string): string {
   const usual = failure === "lost" ? "the other side closed it" : "nothing answers at this address and port";
   // What the system's error advises is left out, because each failure has its own remedy.
-  return WORDS[failure] ?? describeSystemError(new Error(message))?.split("; ")[0] ?? usual;
+  const [code] = /\bE[A-Z]{3,}\b/.exec(message) ?? [];
+  const error = Object.assign(new Error(message), { code });
+  return WORDS[failure] ?? describeSystemError(error)?.split("; ")[0] ?? usual;
 }
 
 /** Whether the certificate explains the failure. */

@@ -65,7 +65,8 @@ async function failureOf(host: string): Promise<string> {
     await manager.connect();
     return "connected";
   } catch (error) {
-    return error instanceof TrueNASConnectionError ? error.failure : String(error);
+    if (!(error instanceof TrueNASConnectionError)) return String(error);
+    return `${error.failure}, ${error.message.split(": ").at(-1)?.split(".")[0]}`;
   } finally {
     await manager.disconnect();
   }

@@ -267,7 +267,7 @@ Deno.test("a NAS with a pinned certificate that is down is reported as such, not
   const certFingerprint = await fingerprintOf(certificates.selfSigned);
   const { failure, message } = await failureOf({ host: nas.url, ...ADMIN, certFingerprint });
   assert.equal(failure, "refused");
-  assert.match(message, /nothing answers at this address and port/);
+  assert.match(message, /nothing is listening there/);
   const unknown = await failureOf({ host: "no-such-host.invalid", ...ADMIN, certFingerprint });
   assert.equal(unknown.failure, "dns");
 });
