@@ -18,6 +18,9 @@ import { answerUpload } from "./upload/upload.ts";
 import { Tokens } from "./wire/tokens.ts";
 import type { Fault, ReceivedCall, SimulatedTimes, SimulatedVersion, SimulatorOptions } from "./types.ts";
 
+export type { Store } from "./store.ts";
+export type * from "./types.ts";
+
 /** Number of recorded calls for tests; limited because the demo runs for a long time. */
 const MAX_CALLS = 20_000;
 /** Calls of each method per minute before login. */
@@ -28,7 +31,9 @@ const RATE_WINDOW_MS = 60_000;
 export interface Simulator extends AsyncDisposable {
   /** `ws://127.0.0.1:PORT` */
   readonly url: string;
+  /** The port of {@link Simulator.url}. */
   readonly port: number;
+  /** The release that it plays. */
   readonly version: SimulatedVersion;
   /** Its contents, to read and to change. */
   readonly store: Store;
@@ -42,8 +47,11 @@ export interface Simulator extends AsyncDisposable {
   onConsole(vm: number, listener: (text: string) => void): () => void;
   /** What somebody in the guests' network would find at an address. */
   portOf(address: string, port: number): PortAnswer;
+  /** Disturbs calls from now on. */
   addFault(fault: Fault): void;
+  /** Disturbs no more calls. */
   clearFaults(): void;
+  /** Changes how long things take. */
   setTimes(times: Partial<SimulatedTimes>): void;
   /** Drops every socket, without a close frame if possible. */
   cutConnections(): void;
@@ -51,6 +59,7 @@ export interface Simulator extends AsyncDisposable {
   goAway(): Promise<void>;
   /** Listens again at the same port. After a restart, only VMs with `autostart` run. */
   comeBack(options?: { readonly restarted?: boolean }): Promise<void>;
+  /** Ends it, like disposing of it. */
   stop(): Promise<void>;
 }
 
