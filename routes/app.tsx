@@ -15,7 +15,7 @@ import { reasonOf, systemErrorCode } from "../lib/errors/system_errors.ts";
 import { stripBasePath } from "../templates/paths.ts";
 import { ErrorPage, ErrorPart } from "../templates/pages/error_page.tsx";
 import { accessControl } from "./auth/access.tsx";
-import { assetRoutes } from "./server/assets.ts";
+import { assetRoutes } from "./server/assets/assets.ts";
 import { auditRoutes } from "./audit.tsx";
 import { checkpointRoutes } from "./checkpoints/checkpoints.tsx";
 import { connectionRoutes } from "./connection.tsx";

@@ -12,7 +12,7 @@ import type { Metrics } from "../../lib/observability/metrics.ts";
 import { VERSION } from "../../lib/version.ts";
 import { isUndecided } from "../../lib/operations/record/undecided.ts";
 import type { VMManager } from "../../lib/vm_manager.ts";
-import { assetUrls } from "./assets.ts";
+import { assetUrls } from "./assets/assets.ts";
 import type { HandOver } from "../auth/hand_over.ts";
 import type { Trust } from "../auth/origin.ts";
 import { pageOf } from "./page_of.ts";

@@ -11,7 +11,7 @@ import { paths, stripBasePath } from "../../templates/paths.ts";
 import { HandOverIssuer } from "../auth/hand_over.ts";
 import { onlyFromOwnPages } from "../auth/origin.ts";
 import { BrokenBody, readForm, SlowBody } from "../forms/read_form.ts";
-import { assetRoutes } from "../server/assets.ts";
+import { assetRoutes } from "../server/assets/assets.ts";
 import type { AppContext, AppEnv } from "../server/context.ts";
 import { sendPage, visitorFrame } from "../server/dashboard.ts";
 import { checkHeaders } from "../server/headers.ts";

@@ -6,7 +6,7 @@ import { TrueNASError } from "../../lib/errors/errors.ts";
 import { runDetached } from "../../lib/errors/unhandled_errors.ts";
 import { SerialPage } from "../../templates/pages/vm/serial_page.tsx";
 import { withBasePath } from "../../templates/paths.ts";
-import { sendAsset } from "../server/asset.ts";
+import { sendAsset } from "../server/assets/asset.ts";
 import { type Dashboard, pageFrame, sendPage } from "../server/dashboard.ts";
 import { isFromOwnPage } from "../auth/origin.ts";
 import type { Session } from "../auth/sessions.ts";
@@ -55,7 +55,7 @@ export function serialRoutes(dashboard: Dashboard): Hono<AppEnv> {
 
 /** Loaded with the first console, because most starts show none. */
 async function terminalFiles() {
-  return (await import("../server/display/terminal.ts")).TERMINAL_FILES;
+  return (await import("../server/assets/display/terminal.ts")).TERMINAL_FILES;
 }
 
 type Opened = Awaited<ReturnType<Dashboard["manager"]["consoles"]["openSerial"]>>;

@@ -14,7 +14,7 @@ export async function startAttacked(
   folder: string,
   { code, ...options }: ProgramOptions & { readonly code: string },
 ): Promise<Program> {
-  const replaced = new URL("../../routes/server/assets.ts", import.meta.url).href;
+  const replaced = new URL("../../routes/server/assets/assets.ts", import.meta.url).href;
   const attack = `${folder}/attack.ts`;
   await Deno.writeTextFile(attack, `${code}\nexport * from ${JSON.stringify(`${replaced}?own`)};\n`);
   const config = `${folder}/deno.json`;

@@ -3,7 +3,7 @@
  * keys of a US keyboard.
  */
 import assert from "node:assert/strict";
-import { DISPLAY_FILES } from "../../../routes/server/display/files.ts";
+import { DISPLAY_FILES } from "../../../routes/server/assets/display/files.ts";
 // @ts-types="./spice.d.ts"
 import { wholeTicket } from "../../../static/display/spice.js";
 // @ts-types="./us_keyboard.d.ts"

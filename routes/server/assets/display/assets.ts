@@ -3,7 +3,7 @@
  * relative paths, so no file can have a hash of its own.
  */
 import { Hono } from "hono";
-import { withBasePath } from "../../../templates/paths.ts";
+import { withBasePath } from "../../../../templates/paths.ts";
 import { ASSET_TYPES, sendAsset } from "../asset.ts";
 
 /** The modules, which are loaded with the first console, because most starts show none. */

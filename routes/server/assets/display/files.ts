@@ -1,8 +1,8 @@
 /** Everything below the folder of the console page's modules, by path. */
-import display from "../../../static/display/display.js" with { type: "text" };
-import keyboard from "../../../static/display/us_keyboard.js" with { type: "text" };
-import spice from "../../../static/display/spice.js" with { type: "text" };
-import vnc from "../../../static/display/vnc.js" with { type: "text" };
+import display from "../../../../static/display/display.js" with { type: "text" };
+import keyboard from "../../../../static/display/us_keyboard.js" with { type: "text" };
+import spice from "../../../../static/display/spice.js" with { type: "text" };
+import vnc from "../../../../static/display/vnc.js" with { type: "text" };
 import { NOVNC_FILES } from "./novnc.ts";
 import { SPICE_FILES } from "./spice.ts";
 
