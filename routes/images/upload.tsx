@@ -37,7 +37,8 @@ export async function uploadImage(c: AppContext, dashboard: Dashboard): Promise<
   const text = (name: string) => fields.get(name)?.trim() ?? "";
   const form = { name: text("name"), sha256: text("sha256") };
   const again = async (problems: readonly Problem[], status: 409 | 422, notice: string | null = null) => {
-    await drain(stream);
+    // What was refused when the operation was to start has been read there.
+    if (!stream.locked) await drain(stream);
     return await show(c, dashboard, { ...form, problems, notice }, status);
   };
   if (!tokens.knows(text("token"))) {
@@ -83,15 +84,19 @@ async function start(
   { dataset, name, sha256, arriving: { fields, fileName, stream } }: Uploading,
 ): Promise<string> {
   const { promise: isRead, resolve } = Promise.withResolvers<void>();
+  const passedOn = untilRead(stream, resolve);
   const { log } = await manager.images.upload({
     dataset,
     name,
     fileName,
-    stream: untilRead(stream, resolve),
+    stream: passedOn,
     sha256: sha256 === "" ? null : sha256,
     // The script tells it; without, the progress has no end.
     sizeBytes: parseWholeNumber(fields.get("size") ?? "", { lowest: 1, highest: MAX_UPLOAD_BYTES }),
-  }, { by: actorOf(c) });
+  }, { by: actorOf(c) }).catch(async (error) => {
+    if (!passedOn.locked) await Promise.all([passedOn.cancel(), isRead]);
+    throw error;
+  });
   await isRead;
   return paths.operation(log.id);
 }

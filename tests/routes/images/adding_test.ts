@@ -165,6 +165,22 @@ Deno.test("an upload that is given up is still read to its end, and one without 
     await foreign.body?.cancel();
   }));
 
+Deno.test("a wrong name or digest beside a file is said at its field once the file has arrived, with what was typed", () =>
+  withDashboard({}, async (dashboard) => {
+    const file = new Blob([new Uint8Array(4 * 1024 ** 2)]);
+    for (
+      const [field, typed] of [["name", "a b/c"], ["name", "x".repeat(300)], ["name", ""], ["sha256", "zz"]]
+    ) {
+      const page = await text(fetch(`${dashboard.url}/images/upload`));
+      const form = { token: hidden(page, "token"), name: "debian", sha256: "", [field ?? ""]: typed ?? "" };
+      const answer = await upload(dashboard, form, file);
+      const html = await answer.text();
+      assert.deepEqual([answer.status, errorsOf(html)], [422, [field]], `${typed}: ${html.slice(0, 300)}`);
+      assert.ok(html.includes(`value="${typed}"`));
+    }
+    assert.deepEqual(dashboard.manager.operations.store.list(), []);
+  }));
+
 Deno.test("an upload that is given up while its browser is silent does not wait for the browser", () =>
   withOperation(async (dashboard) => {
     const { promise: givenUp, resolve } = Promise.withResolvers<void>();
