@@ -1,4 +1,5 @@
 /** The JSON templates of VMs and devices. */
+import { sha256Hex } from "./hashes.ts";
 import { ConfigurationError, type Problem } from "./errors/errors.ts";
 import { zvolPath } from "./inventory/names.ts";
 import { type DeviceType, rulesFor, VERSION_RULES, type VersionRules } from "./truenas/versions.ts";
@@ -108,6 +109,11 @@ export class TemplateManager {
   /** Grows with each replaced template. */
   get revision(): number {
     return this.#revision;
+  }
+
+  /** SHA-256 of the templates, in hexadecimal digits: equal templates have equal digests. */
+  get digest(): string {
+    return sha256Hex(JSON.stringify(this.#templates));
   }
 
   /** What is wrong with a text for one template: for a release, such as `25.10`, or for every known one. */

@@ -4,6 +4,9 @@ import type { Actor } from "../operations/types.ts";
 /** For how long an approval can be used, in milliseconds. */
 export const APPROVED_MS: number = 15 * 60_000;
 
+/** What is approved: a plan, and what it is made from. */
+export type ApprovedPlan = Pick<Approval, "fingerprint" | "contents">;
+
 /** An approval. Times are milliseconds since 1970 (UTC). */
 export interface Approval {
   /** Its id. */
@@ -12,6 +15,8 @@ export interface Approval {
   readonly nas: string;
   /** The plan. */
   readonly fingerprint: string;
+  /** Digest of what the plan does not show: config.yaml's settings of its types, and the templates. */
+  readonly contents: string;
   /** The types of the plan. */
   readonly types: readonly string[];
   /** The VMs that the plan creates or completes. */

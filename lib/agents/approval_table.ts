@@ -97,7 +97,8 @@ function approvalIn(text: string): Approval | null {
 }
 
 function isApproval(row: unknown): row is Approval {
-  const { id, nas, expiresAt, types, vms, by }: Record<string, unknown> = Object(row);
-  return typeof id === "string" && typeof nas === "string" && typeof expiresAt === "number" &&
+  const { id, nas, contents, expiresAt, types, vms, by }: Record<string, unknown> = Object(row);
+  return typeof id === "string" && typeof nas === "string" && typeof contents === "string" &&
+    typeof expiresAt === "number" &&
     Array.isArray(types) && Array.isArray(vms) && typeof Object(by).who === "string";
 }

@@ -3,7 +3,7 @@ import type { AuditLog } from "../observability/audit.ts";
 import type { Actor } from "../operations/types.ts";
 import type { CreationPlan } from "../plan/types.ts";
 import { formatCount, formatDuration } from "../units.ts";
-import { type Approval, type ApprovalJournal, APPROVED_MS, isUsable } from "./approval.ts";
+import { type Approval, type ApprovalJournal, APPROVED_MS, type ApprovedPlan, isUsable } from "./approval.ts";
 
 /** An agent may not do this. The message says what happened, what state things are in, and what to do. */
 export class NotApproved extends Error {
@@ -29,7 +29,11 @@ export class Approvals {
   }
 
   /** Approves a plan for {@link APPROVED_MS}; an earlier approval of it ends. */
-  approve(plan: CreationPlan, types: readonly string[], by: Actor): Approval {
+  approve(
+    plan: CreationPlan,
+    { types, contents }: Pick<Approval, "types" | "contents">,
+    by: Actor,
+  ): Approval {
     const { journal, audit, nas, now } = this.#options;
     const { fingerprint } = plan;
     const at = now();
@@ -38,6 +42,7 @@ export class Approvals {
       id: crypto.randomUUID(),
       nas,
       fingerprint,
+      contents,
       types,
       vms,
       by,
@@ -54,7 +59,7 @@ export class Approvals {
       vms,
       outcome: "done",
     });
-    this.#usable(fingerprint).forEach(({ id }) => journal.withdrawApproval(id, at));
+    this.#usable({ fingerprint }).forEach(({ id }) => journal.withdrawApproval(id, at));
     journal.writeApproval(approval);
     return approval;
   }
@@ -62,7 +67,7 @@ export class Approvals {
   /** Takes the approval of a plan back; false when there was none that an agent could use. */
   withdraw(fingerprint: string, by: Actor): boolean {
     const { journal, audit, now } = this.#options;
-    const withdrawn = this.#usable(fingerprint).filter(({ id }) => journal.withdrawApproval(id, now()));
+    const withdrawn = this.#usable({ fingerprint }).filter(({ id }) => journal.withdrawApproval(id, now()));
     for (const { vms } of withdrawn) {
       audit.record({ by, what: "Withdraw the approval for an agent", vms, outcome: "done" });
     }
@@ -70,28 +75,31 @@ export class Approvals {
   }
 
   /** The approval of a plan that an agent can use; null when there is none. */
-  of(fingerprint: string): Approval | null {
-    return this.#usable(fingerprint)[0] ?? null;
+  of(plan: ApprovedPlan): Approval | null {
+    return this.#usable(plan)[0] ?? null;
   }
 
   /**
-   * The approval of a plan that an agent can use.
+   * The approval of a plan that an agent can use, whatever the plan is made from.
    *
    * @throws {NotApproved} saying why there is none.
    */
   expect(fingerprint: string): Approval {
-    const usable = this.of(fingerprint);
-    if (usable !== null) return usable;
+    const [usable] = this.#usable({ fingerprint });
+    if (usable !== undefined) return usable;
     throw new NotApproved(`${this.#whyNot(fingerprint)}. Nothing was created. ${ASK}`);
   }
 
   /**
    * Uses an approval up. Afterwards nobody can use it, also after a crash of this program.
    *
-   * @throws {NotApproved} when another agent was faster, or when it was withdrawn or its time ended meanwhile.
+   * @param contents What the plan is made from now.
+   * @throws {NotApproved} when that is something else than what was approved, when another agent was faster, or when the
+   * approval was withdrawn or its time ended meanwhile.
    */
-  redeem({ id, fingerprint }: Approval): void {
+  redeem({ id, fingerprint, ...approved }: Approval, contents: string): void {
     const { journal, now } = this.#options;
+    if (approved.contents !== contents) throw new NotApproved(`${EDITED}. Nothing was created. ${ASK}`);
     if (journal.redeemApproval(id, now())) return;
     throw new NotApproved(`${this.#whyNot(fingerprint)}. Nothing was created. ${ASK}`);
   }
@@ -101,9 +109,14 @@ export class Approvals {
     this.#options.journal.recordUse(id, operation);
   }
 
-  #usable(fingerprint: string): Approval[] {
+  /** Of the plan alone, whatever it is made from, where no contents are given. */
+  #usable(
+    { fingerprint, contents = null }: { readonly fingerprint: string; readonly contents?: string | null },
+  ) {
     const { now } = this.#options;
-    return this.#ofThisNas(fingerprint).filter((approval) => isUsable(approval, now()));
+    return this.#ofThisNas(fingerprint).filter((approval) =>
+      isUsable(approval, now()) && (contents === null || approval.contents === contents)
+    );
   }
 
   #ofThisNas(fingerprint: string): Approval[] {
@@ -124,6 +137,9 @@ export class Approvals {
     return `The approval of this plan has expired: it could be used for ${formatDuration(APPROVED_MS)}`;
   }
 }
+
+const EDITED =
+  "config.yaml or a template has changed since this plan was approved, in what the plan does not show";
 
 const ASK = "Ask a person to approve the plan on the page that the tool plan names, then try again.";
 

@@ -1,6 +1,7 @@
 /** What the tools work with: in the process of the dashboard, or without one in that of the command mcp. */
 import { type Configuration, unknownType } from "../configuration/configuration.ts";
 import { ConfigurationError } from "../errors/errors.ts";
+import { sha256Hex } from "../hashes.ts";
 import type { CreationRequest } from "../plan/creation_input.ts";
 import type { CreationPlan } from "../plan/types.ts";
 import { defaultTypes } from "../plan/wanted.ts";
@@ -74,6 +75,19 @@ export function requestOf(
     configuration: { ...configuration, types: Object.fromEntries(filled) },
     types: defaultTypes(configuration).filter(({ type }) => types.length === 0 || types.includes(type)),
   };
+}
+
+/**
+ * Digest of what a plan does not show although VMs are made from it, such as a type's settings for the templates: whoever
+ * can edit config.yaml must not change them between the approval and the creation.
+ */
+export function contentsOf(
+  { configuration, types = [] }: CreationRequest,
+  { templates }: Pick<VMManager, "templates">,
+): string {
+  const sections = types.map(({ type }) => [type, configuration.types[type]]);
+  const { storage, images = null } = configuration;
+  return sha256Hex(JSON.stringify([storage, images, sections, templates.digest]));
 }
 
 /** The page on which people review the plan of these types, and approve it. */

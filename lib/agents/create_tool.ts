@@ -5,7 +5,14 @@ import { describeOverlap } from "../operations/turns/claims.ts";
 import { type Answer, answerJson, refusal } from "./answer.ts";
 import type { Approval } from "./approval.ts";
 import { NotApproved } from "./approvals.ts";
-import { type AgentContext, operationPage, planPage, type Progress, requestOf } from "./context.ts";
+import {
+  type AgentContext,
+  contentsOf,
+  operationPage,
+  planPage,
+  type Progress,
+  requestOf,
+} from "./context.ts";
 import { describeEvent } from "./event_lines.ts";
 import { withPage } from "./reading_tools.ts";
 
@@ -33,7 +40,7 @@ export async function createVms(
   const started = await manager.operations.startCreation(request, fingerprint, {
     by: { who: approval === null ? "agent" : `agent, approved by ${approval.by.who}` },
     beforeStart: () => {
-      if (approval !== null) context.approvals?.redeem(approval);
+      if (approval !== null) context.approvals?.redeem(approval, contentsOf(request, manager));
     },
     ...(signal === undefined ? {} : { signal }),
   });

@@ -9,7 +9,7 @@ import { describeReasons, describeSurplus, describeTotals } from "../plan/descri
 import type { CreationPlan } from "../plan/types.ts";
 import { type Answer, answerJson, answerText, refusal } from "./answer.ts";
 import { createdBy } from "./approvals.ts";
-import { type AgentContext, operationPage, planPage, requestOf } from "./context.ts";
+import { type AgentContext, contentsOf, operationPage, planPage, requestOf } from "./context.ts";
 import { describeEvent } from "./event_lines.ts";
 
 /** How long the zvols are read, in milliseconds. */
@@ -48,23 +48,27 @@ export async function plan(
   context: AgentContext,
   { types = [] }: { readonly types?: readonly string[] | undefined },
 ): Promise<Answer> {
-  const planned = await context.manager.operations.planCreation(
-    requestOf(context.configuration(), context.manager, types),
-  );
-  return answerJson({ ...planJson(planned), approve: approveJson(context, planned, types) });
+  const { manager } = context;
+  const request = requestOf(context.configuration(), manager, types);
+  const planned = await manager.operations.planCreation(request);
+  const contents = contentsOf(request, manager);
+  return answerJson({ ...planJson(planned), approve: approveJson(context, { planned, contents, types }) });
 }
 
 /** Whether the plan can be carried out now, and how it can be made so. */
-export function approveJson(
+function approveJson(
   context: AgentContext,
-  planned: CreationPlan,
-  types: readonly string[],
+  { planned, contents, types }: {
+    readonly planned: CreationPlan;
+    readonly contents: string;
+    readonly types: readonly string[];
+  },
 ): Record<string, unknown> {
   if (createdBy(planned).length === 0) {
     return { needed: false, possible: false, because: describeTotals(planned) };
   }
   if (context.isReadOnly) return { needed: true, possible: false, because: "READ_ONLY is set" };
-  const approval = context.approvals?.of(planned.fingerprint) ?? null;
+  const approval = context.approvals?.of({ fingerprint: planned.fingerprint, contents }) ?? null;
   return {
     needed: !context.isAllowed,
     possible: true,

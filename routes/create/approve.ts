@@ -1,7 +1,10 @@
 /** Approving a plan for an agent, and taking that back. */
-import { requestOf } from "../../lib/agents/context.ts";
+import { contentsOf, requestOf } from "../../lib/agents/context.ts";
 import { createdBy } from "../../lib/agents/approvals.ts";
 import type { Configuration } from "../../lib/configuration/configuration.ts";
+import type { CreationPlan } from "../../lib/plan/types.ts";
+import type { TemplateOverrides } from "../../lib/vm_templates/overrides.ts";
+import type { Approving } from "../../templates/parts/plan/agent_approval.tsx";
 import { paths } from "../../templates/paths.ts";
 import { actorOf, type AppContext } from "../server/context.ts";
 import type { Dashboard } from "../server/dashboard.ts";
@@ -25,16 +28,38 @@ export async function approvePlan(
   const shown = fields.get("plan") ?? "";
   let notice = CHANGED;
   const next = await tokens.redeem(token, async () => {
-    const plan = await manager.operations.planCreation(requestOf(configuration, manager, types));
+    const request = requestOf(configuration, manager, types);
+    const plan = await manager.operations.planCreation(request);
     if (plan.fingerprint !== shown) return null;
     if (createdBy(plan).length === 0) {
       notice = NOTHING;
       return null;
     }
-    approvals.approve(plan, types, actorOf(c));
+    approvals.approve(plan, { types, contents: contentsOf(request, manager) }, actorOf(c));
     return paths.planApproval(types);
   });
   return next === null ? { notice } : { next };
+}
+
+/** Whether agents may carry the plan out; null where there are none, or where the plan creates nothing. */
+export function approvingOf(
+  { manager, approvals, now }: Dashboard,
+  plan: CreationPlan,
+  { configuration, types }: { readonly configuration: Configuration; readonly types: readonly string[] },
+): Approving | null {
+  const vms = createdBy(plan).length;
+  if (approvals === null || vms === 0) return null;
+  const contents = contentsOf(requestOf(configuration, manager, types), manager);
+  const approval = approvals.of({ fingerprint: plan.fingerprint, contents });
+  const overrides = types.flatMap((type) => overridesOf(type, configuration.types[type]?.template));
+  return { until: approval?.expiresAt ?? null, now: now(), vms, overrides };
+}
+
+/** What a type sets in the templates, which a plan does not show: `worker: vm.cpu_mode = "HOST-MODEL"`. */
+function overridesOf(type: string, template: TemplateOverrides = {}): string[] {
+  return Object.entries(template).flatMap(([part, values]) =>
+    Object.entries(values ?? {}).map(([key, value]) => `${type}: ${part}.${key} = ${JSON.stringify(value)}`)
+  );
 }
 
 /** Takes the approval of the plan back; a second time changes nothing. */

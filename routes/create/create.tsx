@@ -10,7 +10,6 @@ import {
   TrueNASError,
   TrueNASTimeoutError,
 } from "../../lib/errors/errors.ts";
-import { createdBy } from "../../lib/agents/approvals.ts";
 import { planJson } from "../../lib/inventory/json.ts";
 import type { Configuration } from "../../lib/configuration/configuration.ts";
 import type { CreationRequest } from "../../lib/plan/creation_input.ts";
@@ -25,7 +24,6 @@ import {
   hasWork,
   type SpareRow,
 } from "../../templates/pages/create_page.tsx";
-import type { Approving } from "../../templates/parts/plan/agent_approval.tsx";
 import { paths } from "../../templates/paths.ts";
 import { NO_CHOICES, readCapacity, readChoices } from "../choices.ts";
 import { capacityView } from "../vms/capacity_view.ts";
@@ -35,7 +33,7 @@ import { readForm } from "../forms/read_form.ts";
 import { totalsOfTypes } from "../forms/totals.ts";
 import { changedType, createFormOf, formOf, spareRow, unknownTypesOf } from "../forms/typed_types.ts";
 import type { AppContext, AppEnv } from "../server/context.ts";
-import { approvePlan, withdrawApproval } from "./approve.ts";
+import { approvePlan, approvingOf, withdrawApproval } from "./approve.ts";
 import { confirmCreation } from "./confirm_creation.ts";
 import type { CreateChoices } from "../../templates/parts/vm/vm_forms.tsx";
 
@@ -197,7 +195,9 @@ async function showPlan(
   }
   const plan = await dashboard.manager.operations.planCreation(read.request);
   const choices = await readChoices(dashboard, read.request.configuration);
-  return await sendPlan(c, dashboard, { form, plan, choices, selection: select(plan) }, notice);
+  const types = form.types.map(({ name }) => name);
+  const approving = approvingOf(dashboard, plan, { configuration: file.configuration, types });
+  return await sendPlan(c, dashboard, { form, plan, choices, selection: select(plan), approving }, notice);
 }
 
 /** The form as a request. Types that it does not have still count, so that displays begin at their usual ports. */
@@ -210,7 +210,7 @@ function requestOf(form: CreateForm, file: Configuration) {
   return { ok: true, request } as const;
 }
 
-interface ShownPlan {
+interface ShownPlan extends Pick<CreateProps, "approving"> {
   readonly form: CreateForm;
   readonly plan: CreationPlan;
   readonly choices: CreateChoices;
@@ -223,7 +223,7 @@ async function sendPlan(
   shown: ShownPlan,
   notice: string | null,
 ): Promise<Response> {
-  const { form, plan, choices, selection } = shown;
+  const { form, plan, choices, selection, approving } = shown;
   const problems = plan.findings.filter(({ severity }) => severity === "error").map((finding) => {
     const { field, vms, message } = atField(finding, form);
     return {
@@ -236,7 +236,12 @@ async function sendPlan(
   const isRefused = problems.length + selection.problems.length > 0;
   const status = notice !== null ? 409 : isRefused ? 422 : 200;
   if (wantsJson(c)) return c.json({ ...planJson(plan), selection, notice, token }, status);
-  return await send(c, dashboard, { form, plan, problems, choices, selection, token, notice }, status);
+  return await send(
+    c,
+    dashboard,
+    { form, plan, problems, choices, selection, token, notice, approving },
+    status,
+  );
 }
 
 async function create(c: AppContext, dashboard: Dashboard, read: ReadForm): Promise<Response> {
@@ -250,13 +255,6 @@ async function create(c: AppContext, dashboard: Dashboard, read: ReadForm): Prom
   const confirmed = await confirmCreation(c, dashboard, read.fields, request);
   if ("next" in confirmed) return c.redirect(confirmed.next, 303);
   return await showPlan(c, dashboard, read, { notice: confirmed.notice });
-}
-
-/** Whether agents can be allowed to carry the plan out; null where there are none. */
-function approvingOf({ approvals, now }: Dashboard, plan: CreationPlan): Approving | null {
-  if (approvals === null || createdBy(plan).length === 0) return null;
-  const approval = approvals.of(plan.fingerprint);
-  return { until: approval?.expiresAt ?? null, now: now(), vms: createdBy(plan).length };
 }
 
 async function send(
@@ -280,7 +278,7 @@ async function send(
     capacity: capacity === null ? null : capacityView(dashboard, capacity),
     token: null,
     notice: null,
-    approving: given.plan == null ? null : approvingOf(dashboard, given.plan),
+    approving: null,
     ...given,
   };
   return await sendPage(c, <CreatePage frame={pageFrame(c, dashboard)} create={create} />, status);

@@ -26,9 +26,16 @@ export const PLANTED_ERRORS: readonly PlantedError[] = [
     caughtBy: { tests: ["tests/unit/agents_test.ts"], filter: "an approval is used once" },
   },
   {
+    name: "an agent creates what config.yaml says now, and not what was approved",
+    file: "lib/agents/approvals.ts",
+    find: "if (approved.contents !== contents) throw",
+    replace: "if (approved.contents === undefined) throw",
+    caughtBy: { tests: ["tests/unit/agents_test.ts"], filter: "an approval is used once" },
+  },
+  {
     name: "an agent creates without using up the approval",
     file: "lib/agents/create_tool.ts",
-    find: "if (approval !== null) context.approvals?.redeem(approval);",
+    find: "if (approval !== null) context.approvals?.redeem(approval, contentsOf(request, manager));",
     replace: "",
     caughtBy: {
       tests: ["tests/contract/agents/mcp_test.ts"],

@@ -15,6 +15,9 @@ import { withFolder } from "../support/folder.ts";
 
 const BY = { who: "admin", from: "127.0.0.1" };
 
+const OF = { types: ["worker"], contents: "as config.yaml says" };
+const planned = (fingerprint: string) => ({ fingerprint, contents: OF.contents });
+
 function planOf(fingerprint: string): CreationPlan {
   const vm = { name: "worker01", steps: ["vm"] } as unknown as PlannedVm;
   return { vms: [vm], surplus: [], findings: [], totals: {}, fingerprint } as unknown as CreationPlan;
@@ -32,28 +35,49 @@ Deno.test("an approval is used once, within its time, unless it was withdrawn; a
     {
       using journal = Journal.open(folder);
       const approvals = approvalsOf(journal, clock);
-      assert.throws(() => approvals.expect("aa"), /Nobody has approved this plan\. Nothing was created/);
-      const first = approvals.approve(planOf("aa"), ["worker"], BY);
+      assert.throws(
+        () => approvals.expect("aa"),
+        /Nobody has approved this plan\. Nothing was created/,
+      );
+      const first = approvals.approve(planOf("aa"), OF, BY);
       assert.equal(first.expiresAt, clock.at + APPROVED_MS);
       assert.deepEqual(approvals.expect("aa"), first);
-      assert.throws(() => approvalsOf(journal, other, "wss://other.lan").expect("aa"), /Nobody has approved/);
+      assert.throws(
+        () => approvalsOf(journal, other, "wss://other.lan").expect("aa"),
+        /Nobody has approved/,
+      );
       assert.throws(() => approvals.expect("ab"), /Nobody has approved/, "another plan");
 
+      const edited = { ...planned("aa"), contents: "as edited meanwhile" };
+      assert.throws(
+        () => approvals.redeem(first, edited.contents),
+        /config\.yaml or a template has changed since.*Nothing was created/,
+      );
+      assert.equal(approvals.of(edited), null);
+
       clock.at += APPROVED_MS - 1;
-      assert.equal(approvals.of("aa")?.id, first.id, "to its last moment");
+      assert.equal(approvals.of(planned("aa"))?.id, first.id, "to its last moment");
       clock.at += 1;
       assert.throws(() => approvals.expect("aa"), /has expired: it could be used for 15 min/);
-      assert.throws(() => approvals.redeem(first), /has expired/, "also where it was found before");
+      assert.throws(
+        () => approvals.redeem(first, OF.contents),
+        /has expired/,
+        "also where it was found before",
+      );
 
-      const second = approvals.approve(planOf("aa"), ["worker"], BY);
+      const second = approvals.approve(planOf("aa"), OF, BY);
       assert.ok(approvals.withdraw("aa", BY) && !approvals.withdraw("aa", BY));
-      assert.throws(() => approvals.redeem(second), /was withdrawn\. Nothing was created/);
+      assert.throws(() => approvals.redeem(second, OF.contents), /was withdrawn\. Nothing was created/);
 
-      const third = approvals.approve(planOf("aa"), ["worker"], BY);
-      const fourth = approvals.approve(planOf("aa"), ["worker"], BY);
-      assert.throws(() => approvals.redeem(third), /Nothing was created/, "approving again is not twice");
-      approvals.redeem(fourth);
-      assert.throws(() => approvals.redeem(fourth), /was used already\. Nothing was created/);
+      const third = approvals.approve(planOf("aa"), OF, BY);
+      const fourth = approvals.approve(planOf("aa"), OF, BY);
+      assert.throws(
+        () => approvals.redeem(third, OF.contents),
+        /Nothing was created/,
+        "approving again is not twice",
+      );
+      approvals.redeem(fourth, OF.contents);
+      assert.throws(() => approvals.redeem(fourth, OF.contents), /was used already\. Nothing was created/);
       approvals.recordUse(fourth, "0a1b2c3d");
       assert.ok(!approvals.withdraw("aa", BY), "what was used cannot be taken back");
     }
@@ -74,7 +98,7 @@ Deno.test("a journal without the table of approvals gets it, and a damaged appro
     const clock = { at: 1_000 };
     {
       using journal = Journal.open(folder);
-      approvalsOf(journal, clock).approve(planOf("aa"), ["worker"], BY);
+      approvalsOf(journal, clock).approve(planOf("aa"), OF, BY);
     }
     const damaged = new DatabaseSync(`${folder}/journal.sqlite`);
     const layout = damaged.prepare("SELECT value FROM about WHERE name = 'layout'").get()?.value;
@@ -82,7 +106,7 @@ Deno.test("a journal without the table of approvals gets it, and a damaged appro
     damaged.exec(`UPDATE approval SET approval = '{"id": 1}'`);
     damaged.close();
     using journal = Journal.open(folder);
-    assert.equal(approvalsOf(journal, clock).of("aa"), null);
+    assert.equal(approvalsOf(journal, clock).of(planned("aa")), null);
   }));
 
 Deno.test("answers are bounded, and addresses are those that people and programs use", () => {

@@ -12,10 +12,12 @@ export interface Approving {
   readonly now: number;
   /** How many VMs it creates. */
   readonly vms: number;
+  /** What its types set in the templates, which the plan does not show. */
+  readonly overrides: readonly string[];
 }
 
 /** Its buttons belong to the form of the plan, which has the plan's token. */
-export function AgentApproval({ approving: { until, now, vms } }: { approving: Approving }) {
+export function AgentApproval({ approving: { until, now, vms, overrides } }: { approving: Approving }) {
   const only = "Agents never change, replace or destroy VMs that exist.";
   if (until === null) {
     return (
@@ -31,6 +33,18 @@ export function AgentApproval({ approving: { until, now, vms } }: { approving: A
             {" "}
             {formatDuration(APPROVED_MS).replace("min", "minutes")}. {only}
           </p>
+          {overrides.length === 0 ? null : (
+            <>
+              <p>config.yaml also sets these keys of the templates. Read them before you approve:</p>
+              <ul>
+                {overrides.map((override) => (
+                  <li>
+                    <code>{override}</code>
+                  </li>
+                ))}
+              </ul>
+            </>
+          )}
           <p class="actions">
             <button type="submit" class="btn" formaction={paths.approvePlan()} id="approve-plan">
               Approve for an agent

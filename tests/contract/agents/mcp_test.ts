@@ -203,6 +203,34 @@ agentTest(
 );
 
 agentTest(
+  "what the plan does not show cannot be changed after the approval either",
+  () =>
+    withLab(async (lab) => {
+      const program = await lab.serve();
+      await using agent = await lab.agent();
+      const planned = await plan(agent);
+      await approve(program, planned);
+      const hidden = "  template: { vm: { command_line_args: -snapshot } }\n  disk: { root: 20, data: 50 }";
+      const edited = TEST_CONFIG.replace("  disk: { root: 20, data: 50 }", hidden);
+      await Deno.writeTextFile(`${lab.folder}/config.yaml`, edited);
+      const { fingerprint } = await plan(agent);
+      assert.equal(fingerprint, planned.fingerprint, "the plan does not show it");
+      const { isError, text } = await agent.call("create", { ...WORKERS, fingerprint });
+      assert.ok(isError);
+      assert.match(
+        text,
+        /has changed since this plan was approved, in what the plan does not show\. Nothing was created/,
+      );
+      assert.deepEqual(vmsOf(lab), []);
+      const page = await (await fetch(planned.page)).text();
+      assert.match(page, /worker: vm\.command_line_args = &quot;-snapshot&quot;/, "whoever approves sees it");
+      await approve(program, planned);
+      assert.ok(!(await agent.call("create", { ...WORKERS, fingerprint })).isError);
+      await program.stop("SIGTERM");
+    }),
+);
+
+agentTest(
   "no tool destroys, and input that is huge, malformed or wrong is refused while the rest goes on",
   () =>
     withLab(async (lab) => {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { APPROVED_MS } from "../../../lib/agents/approval.ts";
 import { Approvals } from "../../../lib/agents/approvals.ts";
-import { requestOf } from "../../../lib/agents/context.ts";
+import { contentsOf, requestOf } from "../../../lib/agents/context.ts";
 import { parseConfigurationFile } from "../../../lib/configuration/configuration_file.ts";
 import { Journal } from "../../../lib/operations/record/journal.ts";
 import { type DashboardOptions, TEST_CONFIG, type TestDashboard } from "../../support/dashboard.ts";
@@ -39,6 +39,12 @@ function withApprovals(
 
 const show = ({ url }: TestDashboard, path = PAGE) => text(fetch(url + path));
 
+/** What the workers of TEST_CONFIG are made from. */
+function approvedBy({ manager }: TestDashboard, fingerprint: string) {
+  const { configuration } = parseConfigurationFile({ text: TEST_CONFIG, source: "config.yaml" });
+  return { fingerprint, contents: contentsOf(requestOf(configuration, manager, ["worker"]), manager) };
+}
+
 const formOf = (html: string) => ({
   token: hidden(html, "token"),
   plan: hidden(html, "plan"),
@@ -68,7 +74,7 @@ Deno.test("a person approves a plan for an agent without JavaScript, sees how lo
     const withdrawn = await post(dashboard, "/create/approve/withdraw", formOf(shown));
     assert.deepEqual([withdrawn.status, withdrawn.headers.get("location")], [303, `${PAGE}#agent-approval`]);
     await withdrawn.body?.cancel();
-    assert.equal(approvals.of(form.plan), null);
+    assert.equal(approvals.of(approvedBy(dashboard, form.plan)), null);
     assert.match(await show(dashboard), /id="approve-plan"/);
     const entries = dashboard.manager.audit.list().map(({ what, by }) => `${what}, ${by?.who}`);
     assert.deepEqual(entries, [
@@ -77,7 +83,7 @@ Deno.test("a person approves a plan for an agent without JavaScript, sees how lo
     ]);
 
     await (await post(dashboard, "/create/approve", formOf(await show(dashboard)))).body?.cancel();
-    assert.ok(approvals.of(form.plan) !== null);
+    assert.ok(approvals.of(approvedBy(dashboard, form.plan)) !== null);
     clock.at += APPROVED_MS;
     assert.match(await show(dashboard), /id="approve-plan"/, "its time is over");
   }));
@@ -99,8 +105,8 @@ Deno.test("only the plan that is shown and that config.yaml declares is approved
     const typed = await text(post(dashboard, "/create/plan", FORM));
     const other = { ...FORM, token: hidden(typed, "token"), plan: hidden(typed, "plan") };
     await refused(other, 409, /the form differs\s+from the file\. Nothing was approved/);
-    assert.equal(approvals.of(form.plan), null);
-    assert.equal(approvals.of(other.plan), null);
+    assert.equal(approvals.of(approvedBy(dashboard, form.plan)), null);
+    assert.equal(approvals.of(approvedBy(dashboard, other.plan)), null);
     assert.match(await show(dashboard, "/create/plan?type=worker&type=controlplane"), /these 4 VMs/);
     const unknown = await fetch(`${dashboard.url}/create/plan?type=worker&type=nobody`, {
       redirect: "manual",
@@ -117,7 +123,7 @@ Deno.test("viewers approve nothing, and without agents there is no button", asyn
       authorization,
     });
     assert.equal(answer.status, 403, await text(answer));
-    assert.equal(approvals.of("x"), null);
+    assert.equal(approvals.of(approvedBy(dashboard, "x")), null);
   }, { access });
   await withDashboard({}, async (dashboard) => {
     const html = await show(dashboard);
