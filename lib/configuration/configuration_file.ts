@@ -1,5 +1,5 @@
 /** Reads and parses the configuration file. */
-import embeddedConfiguration from "../../config.yaml" with { type: "text" };
+import embeddedConfiguration from "./example.yaml" with { type: "text" };
 import { ConfigurationError, type Problem } from "../errors/errors.ts";
 import { isMissing, reasonOf } from "../errors/system_errors.ts";
 import { checkConfiguration, type ParsedConfiguration } from "./configuration.ts";
@@ -52,7 +52,7 @@ export function readConfiguration(path: string, fallback = false): Configuration
   } catch (error) {
     const missing = error instanceof ConfigurationError && isMissing(error.cause);
     if (!missing || !fallback) throw error;
-    return { text: embeddedConfiguration, source: "the embedded config.yaml" };
+    return { text: embeddedConfiguration, source: "the built-in example" };
   }
 }
 

@@ -1,11 +1,12 @@
 /** Protects config.yaml: valid values are read, and all mistakes are reported at once with line and column. */
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import fc from "../../support/packages/fast_check.ts";
 import { stringify } from "../../../lib/configuration/yaml.ts";
 import { fromFlat } from "../../../lib/configuration/flat_configuration.ts";
 import { checkConfiguration } from "../../../lib/configuration/configuration.ts";
+import { readConfiguration } from "../../../lib/configuration/configuration_file.ts";
 import {
   loadConfiguration,
   parseConfiguration,
@@ -171,6 +172,11 @@ Deno.test("loadConfiguration() reads a file, and says what to do if it is missin
   } finally {
     rmSync(folder, { recursive: true });
   }
+});
+
+Deno.test("config.yaml is the built-in example, which is there when somebody has deleted the file", () => {
+  const example = readFileSync(new URL("../../../config.yaml", import.meta.url), "utf8");
+  assert.equal(readConfiguration("there/is/none.yaml", true).text, example);
 });
 
 Deno.test("the example config.yaml is valid", () => {
