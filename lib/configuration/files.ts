@@ -3,16 +3,18 @@ import {
   chmodSync,
   lstatSync,
   mkdirSync,
+  mkdtempSync,
   readFileSync,
   realpathSync,
   renameSync,
+  rmdirSync,
   type Stats,
   statSync,
   unlinkSync,
   writeFileSync,
 } from "node:fs";
 import { type FileHandle, open, readFile, realpath, stat } from "node:fs/promises";
-import { isMissing, isNotPermitted, systemError } from "../errors/system_errors.ts";
+import { isMissing, isNotPermitted, reasonOf, systemError } from "../errors/system_errors.ts";
 
 /**
  * The text of a file.
@@ -131,6 +133,16 @@ function isThere(path: string): boolean {
 export function makeFolder(path: string): void {
   if (isThere(path) && !isFolder(path)) throw systemError("ENOTDIR", path);
   mkdirSync(path, { recursive: true });
+}
+
+/** Why nothing can be written into a folder; null if something can, or if the folder is yet to be created. */
+export function writingProblem(folder: string): string | null {
+  try {
+    rmdirSync(mkdtempSync(`${folder}/.try-`));
+    return null;
+  } catch (error) {
+    return isMissing(error) ? null : reasonOf(error);
+  }
 }
 
 /**

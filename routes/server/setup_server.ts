@@ -7,6 +7,7 @@ import {
   readConfigurationFile,
 } from "../../lib/configuration/configuration_file.ts";
 import { isLoopback } from "../../lib/configuration/environment/ip_addresses.ts";
+import { writingProblem } from "../../lib/configuration/files.ts";
 import { describePermissions, type Permissions } from "../../lib/configuration/permissions.ts";
 import { trustedCertificatesOf } from "../../lib/configuration/environment/trusted_certificates.ts";
 import { ConfigurationError } from "../../lib/errors/errors.ts";
@@ -90,6 +91,14 @@ export async function serveSetup(serving: SetupServerOptions): Promise<void> {
     handOver: serving.handOver,
     openDashboard: (handOver) => serving.switchTo({ next: "dashboard", port, handOver }),
   });
+  const error = writingProblem(settings.stateDir);
+  if (error !== null) {
+    const remedy = "make it writable, or choose another one in STATE_DIR";
+    logger.warning(`The state folder cannot be written, so set-up cannot finish; ${remedy}`, {
+      folder: settings.stateDir,
+      error,
+    });
+  }
   logger.info("Starting set-up, because no NAS is configured or the connection is to be changed", {
     permissions: describePermissions(permissions),
   });

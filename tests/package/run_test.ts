@@ -61,6 +61,18 @@ Deno.test("The .run file serves its page and creates VMs without network, and it
     const readOnly = await asOther("serve", { ...settings, PORT: "0", STATE_DIR: `${home}/state` });
     assert.equal(readOnly.code, 2, readOnly.err);
     assert.match(readOnly.err, /STATE_DIR: .*\/state.*(permission|cannot)/i);
+    // It serves until it is stopped, because the folder can be made writable meanwhile.
+    const unfinished = await end("timeout", [
+      ...["5", "setpriv", "--reuid=568", "--regid=568", "--clear-groups"],
+      file,
+      "serve",
+    ], {
+      env: { STATE_DIR: home, PORT: "0" },
+    });
+    assert.match(
+      unfinished.out + unfinished.err,
+      /WARNING The state folder cannot be written, so set-up cannot finish/,
+    );
     await Deno.remove(`${folder}/apps`, { recursive: true });
     const [extracted = ""] = (await namesIn(folder)).filter((name) => /^truenas-vm-manager-\d/.test(name));
     const production = (await readSources()).packages.map((it) => it.name).sort();
