@@ -160,7 +160,7 @@ Deno.test("every other missing or wrong setting still ends the program with exit
     assert.equal(listed.code, 2, listed.err);
     assert.equal(
       listed.err,
-      "environment: Missing: TRUENAS_HOST, API_USERNAME, API_PASSWORD (or TRUENAS_API_KEY), VNC_PASSWORD; " +
+      "environment: Missing: TRUENAS_HOST, API_USERNAME, API_PASSWORD (or TRUENAS_API_KEY); " +
         "set them in the environment or in .env\n",
     );
   }));
