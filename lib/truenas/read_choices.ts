@@ -70,7 +70,7 @@ async function readFilesystems(
 }
 
 /** Whether a dataset is there for the file of one image, or for one VM's seed, with which it is removed again. */
-function isForOneFile(row: DatasetRow): boolean {
+export function isForOneFile(row: DatasetRow): boolean {
   return isSeedDataset(row.id) || propertyOf(row, "path") !== null || propertyOf(row, "operation") !== null;
 }
 

@@ -3,6 +3,7 @@ import { isSeedDataset } from "../first_boot/iso/seed_dataset.ts";
 import type { Reading } from "../inventory/inventory.ts";
 import { TrueNASCallError } from "../errors/errors.ts";
 import type { Caller } from "./client.ts";
+import { isForOneFile } from "./read_choices.ts";
 import { queryDatasets, reading, type ReadOptions, SYSTEM_DATASET } from "./read_inventory.ts";
 import { toDataset } from "./rows.ts";
 import { nicNames } from "./versions.ts";
@@ -38,24 +39,31 @@ export async function readPlaces(caller: Caller, options: ReadOptions = {}): Pro
     readDatasets(caller, options),
     reading(async () => nicNames(await caller.call("vm.device.nic_attach_choices", [], options))),
   ]);
-  const isos = datasets.known ? await readIsos(caller, datasets.value, options) : datasets;
-  return { datasets, isos, bridges };
+  if (!datasets.known) return { datasets, isos: datasets, bridges };
+  const isos = await readIsos(caller, datasets.value, options);
+  const forDisks = datasets.value.filter(({ isFile }) => !isFile).map(({ name, freeBytes }) => ({
+    name,
+    freeBytes,
+  }));
+  return { datasets: { known: true, value: forDisks }, isos, bridges };
 }
 
 async function readDatasets(
   caller: Caller,
   options: ReadOptions,
-): Promise<Reading<readonly DatasetPlace[]>> {
+): Promise<Reading<readonly (DatasetPlace & { readonly isFile: boolean })[]>> {
   return await reading(async () => {
     const rows = await queryDatasets(caller, ["type", "=", "FILESYSTEM"], {
       ...options,
       properties: ["available"],
       limit: MAX_DATASETS,
     });
-    return rows.map(toDataset).filter(({ name, locked }) =>
-      !locked && !SYSTEM_DATASET.test(name) && !isSeedDataset(name)
-    )
-      .map(({ name, availableBytes }) => ({ name, freeBytes: availableBytes }))
+    return rows.filter(({ id, locked }) => locked !== true && !SYSTEM_DATASET.test(id) && !isSeedDataset(id))
+      .map((row) => ({
+        name: row.id,
+        freeBytes: toDataset(row).availableBytes,
+        isFile: isForOneFile(row),
+      }))
       .toSorted((a, b) => a.name.localeCompare(b.name, "en"));
   });
 }

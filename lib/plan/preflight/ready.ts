@@ -64,8 +64,8 @@ function problemOf({ ready, seed, devices, type }: PlannedVm, context: Context):
       `add one, or choose another sign such as ready: "tcp:22"`;
   }
   if (when === "phone-home" && !canPhone) {
-    return `${noHome}, so the VMs of ${type} cannot report here that they are ready; set it to an address of this ` +
-      `machine that they reach, or choose another sign such as ready: "tcp:22"`;
+    return `${noHome}, so the VMs of ${type} cannot report here that they are ready; set it, in the environment or ` +
+      `in .env, to an address of this machine that they reach, or choose another sign such as ready: "tcp:22"`;
   }
   if (when === "agent" && !rules.guestIps) {
     return `TrueNAS ${release} does not ask guest agents, which came with 27.0; choose another sign such as ` +

@@ -39,6 +39,29 @@ Deno.test("a missing dataset is reported once and blocks only VMs with disks (fa
     assert.match(html, /see dataset/);
   }));
 
+Deno.test("a VM that can give no sign is blocked because of its readiness, and not of its name", () => {
+  const config = `storage: { pool_path: tank/vms, cdrom_path: /mnt/tank/iso/debian.iso }
+web: { count: 1, memory: 256, cpu: 1, network: { lan: br0 }, ready: phone-home, seed: { kind: cloud-init } }
+`;
+  return withDashboard({ config }, async (dashboard) => {
+    const fields = {
+      count: "1",
+      memory: "256",
+      cpu: "1",
+      "network.0.name": "lan",
+      "network.0.bridge": "br0",
+    };
+    const web = Object.entries(fields).map(([name, value]) => [`web.${name}`, value]);
+    const html = await text(post(dashboard, "/create/plan", {
+      "storage.pool_path": "tank/vms",
+      "storage.cdrom_path": "/mnt/tank/iso/debian.iso",
+      ...Object.fromEntries(web),
+    }));
+    assert.match(html, /see readiness/);
+    assert.match(html, /SEED_HOST is not set, .*set it, in the environment or in \.env, to an address/);
+  });
+});
+
 Deno.test('a plan in which all VMs differ says so instead of "nothing to do" (fault 33)', () =>
   withDashboard({}, async (dashboard) => {
     const { manager, simulator } = dashboard;

@@ -5,6 +5,8 @@
 import assert from "node:assert/strict";
 import { parseConfigurationFile } from "../../../lib/configuration/configuration_file.ts";
 import { readEnvFile } from "../../../lib/configuration/environment/env_file.ts";
+import { FILE_PROPERTIES } from "../../../lib/images/acquiring/image_files.ts";
+import { addDataset } from "../../../lib/simulator/store.ts";
 import { soon } from "../../support/deadline.ts";
 import {
   API_KEY,
@@ -30,8 +32,17 @@ Deno.test("set-up finds the NAS, shows its certificate, signs in, offers places,
   const account = await browser.submit("certificate", { fingerprint: setup.fingerprint });
   assert.equal(account.step, "account");
   assert.ok(!setup.simulator.calls.some(({ method }) => method.startsWith("auth.")), "nobody has signed in");
+  const userProperties = { [FILE_PROPERTIES.path]: "/mnt/tank/images/files-debian/debian.qcow2" };
+  for (const [name, own] of [["files-debian", userProperties], ["seed-web01-0123abcd", {}]] as const) {
+    addDataset(setup.simulator.store, { name: `tank/${name}`, type: "FILESYSTEM", userProperties: own });
+  }
   const place = await browser.submit("account", { method: "key", username: "keeper", key: API_KEY });
   assert.equal(place.step, "place", place.html);
+  assert.doesNotMatch(
+    place.html,
+    /files-debian|seed-web01/,
+    "no disks go where an image's file or a seed is",
+  );
   assert.match(place.html, /keeper, API key, all rights it needs/);
   assert.match(place.html, /value="tank\/vms" checked/);
   assert.match(place.html, /TiB free/);
