@@ -2,8 +2,9 @@
 import process from "node:process";
 import { ConfigurationError, type Problem } from "../../errors/errors.ts";
 import { reasonOf } from "../../errors/system_errors.ts";
+import { show } from "../../inputs.ts";
 import { readTextFile } from "../files.ts";
-import { parseNasAddress } from "./nas_address.ts";
+import { normalizeFingerprint, parseNasAddress } from "./nas_address.ts";
 
 /** Every environment variable, with its help. */
 export const ENVIRONMENT_NAMES = {
@@ -98,6 +99,14 @@ export interface EnvironmentVariables {
   readonly apiKey?: string;
   /** VNC_PASSWORD; empty where it is not set and not required. */
   readonly vncPassword: string;
+  /** The certificate in TRUENAS_CA_FILE. */
+  readonly caCerts?: readonly string[];
+  /** TRUENAS_CERT_FINGERPRINT. */
+  readonly certFingerprint?: string;
+  /** READ_ONLY. */
+  readonly readOnly?: boolean;
+  /** NO_DESTROY. */
+  readonly noDestroy?: boolean;
 }
 
 /** Values by name. */
@@ -127,7 +136,30 @@ export interface ReadOptions {
  * ```
  */
 export function getEnvironmentVariables(options: ReadOptions = {}): EnvironmentVariables {
-  return readVariables(options, (variables) => readNas(variables, options));
+  return readVariables(options, (variables) => ({
+    ...readNas(variables, options),
+    ...readTrust(variables),
+    ...(readFlag(variables, "READ_ONLY") ? { readOnly: true } : {}),
+    ...(readFlag(variables, "NO_DESTROY") ? { noDestroy: true } : {}),
+  }));
+}
+
+function readTrust(variables: Variables): Pick<EnvironmentVariables, "caCerts" | "certFingerprint"> {
+  const caFile = variables.get("TRUENAS_CA_FILE");
+  const certFingerprint = readFingerprint(variables);
+  return {
+    ...(caFile === undefined ? {} : { caCerts: readCaFile(variables, caFile) }),
+    ...(certFingerprint === null ? {} : { certFingerprint }),
+  };
+}
+
+function readCaFile({ refuse }: Variables, path: string): readonly string[] {
+  try {
+    return [readTextFile(path)];
+  } catch (error) {
+    refuse("TRUENAS_CA_FILE", `Cannot read ${path}: ${reasonOf(error)}`);
+    return [];
+  }
 }
 
 /** What variables are read with. */
@@ -214,4 +246,25 @@ export function readNas(
     vncPassword: get("VNC_PASSWORD") ?? "",
     ...(apiKey === undefined ? {} : { apiKey }),
   };
+}
+
+/** TRUENAS_CERT_FINGERPRINT, as pairs of uppercase hexadecimal digits with colons; null where it is not set. */
+export function readFingerprint({ get, refuse }: Variables): string | null {
+  const text = get("TRUENAS_CERT_FINGERPRINT");
+  if (text === undefined) return null;
+  const fingerprint = normalizeFingerprint(text);
+  if (fingerprint === null) {
+    const expected = "a SHA-256 fingerprint has 64 hexadecimal digits, with or without colons between pairs";
+    refuse("TRUENAS_CERT_FINGERPRINT", `${expected}, found ${show(text)}`);
+  }
+  return fingerprint;
+}
+
+/** Whether a variable is set to 1, true or yes. */
+export function readFlag({ get, refuse }: Variables, name: EnvironmentName): boolean {
+  const text = get(name) ?? "0";
+  const isOn = ["1", "true", "yes"].includes(text.toLowerCase());
+  const isOff = ["0", "false", "no"].includes(text.toLowerCase());
+  if (!isOn && !isOff) refuse(name, `${name} must be 1 or 0, found ${show(text)}`);
+  return isOn;
 }

@@ -4,6 +4,8 @@ import { choiceExpected, LISTEN_PORTS, parseWholeNumber, show, wholeNumberExpect
 import {
   type EnvironmentName,
   type EnvironmentVariables,
+  readFingerprint,
+  readFlag,
   readNas,
   type ReadOptions,
   readVariables,
@@ -12,7 +14,6 @@ import {
 import { WEBHOOK_FORMATS } from "../../notifications/notice.ts";
 import type { WebhookTarget } from "../../notifications/webhook.ts";
 import { isAddressRange, normalAddress } from "./ip_addresses.ts";
-import { normalizeFingerprint } from "./nas_address.ts";
 import { parsePublicHost } from "./public_host.ts";
 
 /** Where the journal is kept unless STATE_DIR says otherwise. */
@@ -116,17 +117,6 @@ export function readSettings(options: ReadOptions = {}): Settings {
       colors: get("NO_COLOR") === undefined,
     };
   });
-}
-
-function readFingerprint({ get, refuse }: Variables): string | null {
-  const text = get("TRUENAS_CERT_FINGERPRINT");
-  if (text === undefined) return null;
-  const fingerprint = normalizeFingerprint(text);
-  if (fingerprint === null) {
-    const expected = "a SHA-256 fingerprint has 64 hexadecimal digits, with or without colons between pairs";
-    refuse("TRUENAS_CERT_FINGERPRINT", `${expected}, found ${show(text)}`);
-  }
-  return fingerprint;
 }
 
 function readViewerPassword({ get, refuse }: Variables): string | null {
@@ -286,14 +276,6 @@ function readWaitMinutes({ get, refuse }: Variables): number {
   const minutes = parseWholeNumber(text, WAIT_MINUTES);
   if (minutes === null) refuse("WAIT_MINUTES", wholeNumberExpected("WAIT_MINUTES", WAIT_MINUTES, text));
   return minutes ?? 0;
-}
-
-function readFlag({ get, refuse }: Variables, name: EnvironmentName): boolean {
-  const text = get(name) ?? "0";
-  const isOn = ["1", "true", "yes"].includes(text.toLowerCase());
-  const isOff = ["0", "false", "no"].includes(text.toLowerCase());
-  if (!isOn && !isOff) refuse(name, `${name} must be 1 or 0, found ${show(text)}`);
-  return isOn;
 }
 
 function readChoice<T extends string>(

@@ -38,6 +38,26 @@ Deno.test("getEnvironmentVariables() returns the settings that a script needs", 
   assert.equal(getEnvironmentVariables({ env: env(keyed) }).apiKey, "1-abc");
 });
 
+Deno.test("a script trusts the certificates of its environment, and refuses what it forbids", async () => {
+  const caFile = await Deno.makeTempFile();
+  try {
+    await Deno.writeTextFile(caFile, "PEM");
+    const strict = { TRUENAS_CA_FILE: caFile, TRUENAS_CERT_FINGERPRINT: "ab".repeat(32), READ_ONLY: "1" };
+    const { caCerts, certFingerprint, readOnly, noDestroy } = getEnvironmentVariables({
+      env: env({ ...NAS, ...strict }),
+    });
+    assert.deepEqual([caCerts, readOnly, noDestroy], [["PEM"], true, undefined]);
+    assert.equal(certFingerprint, Array(32).fill("AB").join(":"));
+  } finally {
+    await Deno.remove(caFile);
+  }
+  const wrong = { TRUENAS_CA_FILE: "/none.pem", TRUENAS_CERT_FINGERPRINT: "ab", NO_DESTROY: "maybe" };
+  const message = messageOf(() => getEnvironmentVariables({ env: env({ ...NAS, ...wrong }) }));
+  for (const field of ["Cannot read /none.pem", "TRUENAS_CERT_FINGERPRINT", "NO_DESTROY must be 1 or 0"]) {
+    assert.ok(message.includes(field), message);
+  }
+});
+
 Deno.test("getEnvironmentVariables() names all missing variables in one message", () => {
   const message = messageOf(() => getEnvironmentVariables({ env: env({}) }));
   for (const name of ["TRUENAS_HOST", "API_USERNAME", "API_PASSWORD", "VNC_PASSWORD"]) {
