@@ -21,6 +21,10 @@ const READER = fileURLToPath(new URL("support/truenas_app.py", import.meta.url))
 /** A password with everything that YAML, Jinja and Compose give a meaning. */
 const HARD_PASSWORD = `$HOME \${A} {{ b }} 'c' "d" # e: f\\ <g> ü`;
 
+/** Compose is a program of its own, or a part of Docker's. */
+const COMPOSE =
+  'if command -v docker-compose > /dev/null; then exec docker-compose "$@"; else exec docker compose "$@"; fi';
+
 /** A question, as far as its default matters. */
 interface Question {
   readonly variable: string;
@@ -127,7 +131,7 @@ Deno.test("The answers of the TrueNAS app make a compose file that Compose accep
         assert.deepEqual({ ...service }[name as "user"], ours[name], name);
       }
       await Deno.writeTextFile(`${folder}/compose.yaml`, text);
-      const { code, out, err } = await end("docker-compose", ["-f", `${folder}/compose.yaml`, "config"], {
+      const { code, out, err } = await end("sh", ["-c", COMPOSE, "sh", "-f", "compose.yaml", "config"], {
         cwd: folder,
       });
       assert.equal(code, 0, err);
