@@ -92,12 +92,15 @@ export async function pack(output: string): Promise<string> {
   }
 }
 
+/** The compiler is nothing that the program needs, so its packages are in the other lock. */
+const LOCKED = ["--lock=tests/deno.lock", "--frozen"];
+
 async function readContents(): Promise<Contents> {
   const entries = [...MODULES, NODE_SOURCE];
-  await run(process.execPath, ["install", "--frozen", "--entrypoint", ...entries, COMPILER]);
+  await run(process.execPath, ["install", ...LOCKED, "--entrypoint", ...entries, COMPILER]);
   const graphs: Graph[] = await Promise.all(
     [...entries, COMPILER].map(async (entry) =>
-      JSON.parse(await run(process.execPath, ["info", "--json", entry]))
+      JSON.parse(await run(process.execPath, ["info", "--json", ...LOCKED, entry]))
     ),
   );
   const root = new URL("../../", import.meta.url).href;
@@ -205,7 +208,7 @@ async function compile(stage: string, tree: string): Promise<void> {
 
 async function tsc(stage: string, settings: unknown): Promise<void> {
   await writeFile(`${stage}/tsconfig.json`, JSON.stringify(settings));
-  await run(process.execPath, ["run", "--allow-all", TSC, "--project", stage]);
+  await run(process.execPath, ["run", ...LOCKED, "--allow-all", TSC, "--project", stage]);
 }
 
 function manifestOf({ dependencies }: Contents): Record<string, unknown> {

@@ -55,7 +55,7 @@ interface Message {
 /** An editor's side of the language server's protocol. */
 async function openEditor(folder: string) {
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-prompt", SERVER, "--stdio"],
+    args: ["run", "-A", "--no-prompt", `--lock=${ROOT}tests/deno.lock`, SERVER, "--stdio"],
     cwd: folder,
     stdin: "piped",
     stdout: "piped",

@@ -28,7 +28,16 @@ const COPIED = [
 /** Runs the tests that should notice. Type errors must not count as noticed, so types are not checked. */
 async function run(folder: string, { tests, filter }: PlantedError["caughtBy"]): Promise<Ended> {
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["test", "--no-check", "--no-prompt", "--allow-all", `--filter=${filter}`, ...tests],
+    args: [
+      "test",
+      "--lock=tests/deno.lock",
+      "--frozen",
+      "--no-check",
+      "--no-prompt",
+      "--allow-all",
+      `--filter=${filter}`,
+      ...tests,
+    ],
     cwd: folder,
     env: { NO_COLOR: "1" },
   }).output();
