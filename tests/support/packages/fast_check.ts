@@ -1,2 +1,2 @@
 /** fast-check, which tries many values. */
-export { default } from "npm:fast-check@4.10.2";
+export { default } from "npm:fast-check@4.11.0";
