@@ -4,7 +4,6 @@
  * carries one call: a line with the call, then lines with its progress, then a line with its answer.
  */
 import { connect, createServer, type Socket } from "node:net";
-import { createInterface } from "node:readline";
 import { keepToOwner, removeSocket } from "../configuration/files.ts";
 import { TrueNASError } from "../errors/errors.ts";
 import { describeSystemError, systemErrorCode } from "../errors/system_errors.ts";
@@ -146,10 +145,11 @@ export async function askDashboard(
   if (socket === null) return null;
   socket.on("error", () => {});
   const leave = () => socket.destroy();
+  if (signal.aborted) leave();
   signal.addEventListener("abort", leave, { once: true });
   try {
     socket.write(`${JSON.stringify(call)}\n`);
-    for await (const line of createInterface({ input: socket, crlfDelay: Infinity })) {
+    for await (const line of linesOf(socket)) {
       const read = message.safeParse(JSON.parse(line));
       if (!read.success) break;
       if ("answer" in read.data) return read.data.answer;
@@ -162,6 +162,17 @@ export async function askDashboard(
     socket.destroy();
   }
   throw new DashboardEnded();
+}
+
+/** Whole lines; throws when the socket is destroyed. */
+async function* linesOf(socket: Socket): AsyncGenerator<string> {
+  let rest = "";
+  socket.setEncoding("utf8");
+  for await (const text of socket) {
+    const lines = (rest + text).split("\n");
+    rest = lines.pop() ?? "";
+    yield* lines;
+  }
 }
 
 function opened(path: string): Promise<Socket | null> {

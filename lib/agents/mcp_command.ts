@@ -42,6 +42,7 @@ export async function serveAgent(work: McpWork): Promise<number> {
     instructions: INSTRUCTIONS,
   });
   const running = new Set<Promise<unknown>>();
+  const leaving = new AbortController();
   for (const [name, { title, description, schema, isReadOnly }] of Object.entries(TOOLS)) {
     const annotations = { readOnlyHint: isReadOnly, destructiveHint: false, openWorldHint: false };
     server.registerTool(
@@ -54,7 +55,7 @@ export async function serveAgent(work: McpWork): Promise<number> {
             method: "notifications/progress",
             params: { progressToken: token, ...params },
           });
-        const answering = answer(name, args, { work, nas, own }, increasing(send));
+        const answering = answer(name, args, { work, nas, own, leaving: leaving.signal }, increasing(send));
         running.add(answering);
         const { text, isError } = await answering;
         running.delete(answering);
@@ -73,7 +74,8 @@ export async function serveAgent(work: McpWork): Promise<number> {
     allows: allow ?? "what people approved",
   });
   await Promise.race([closed, aborted(signal)]);
-  // What this process has started it finishes, as it does without an agent.
+  // What a dashboard has started continues there; what this process has started it finishes.
+  leaving.abort();
   await Promise.allSettled(running);
   await server.close();
   return EXIT.done;
@@ -95,16 +97,18 @@ interface Calling {
   readonly work: McpWork;
   readonly nas: VMManagerOptions;
   readonly own: OwnAnswers;
+  /** Aborted when nobody waits for answers any more. */
+  readonly leaving: AbortSignal;
 }
 
 /** Has a tool run where the journal is. */
 async function answer(
   tool: string,
   args: unknown,
-  { work, nas, own }: Calling,
+  { work, nas, own, leaving }: Calling,
   progress: Progress,
 ): Promise<Answer> {
-  const { settings, options, configFile, agentSocket, signal } = work;
+  const { settings, options, configFile, agentSocket } = work;
   const call = {
     tool,
     args,
@@ -114,7 +118,7 @@ async function answer(
     configFile: resolve(configFile),
   };
   try {
-    const answered = agentSocket === null ? null : await askDashboard(agentSocket, call, progress, signal);
+    const answered = agentSocket === null ? null : await askDashboard(agentSocket, call, progress, leaving);
     return answered ?? await own.run(tool, args, progress);
   } catch (error) {
     if (!(error instanceof DashboardEnded)) return answerError(error);

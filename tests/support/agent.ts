@@ -92,7 +92,8 @@ export interface SilentAgent {
   /** What it has written on standard output so far. */
   readonly out: () => string;
   readonly err: () => string;
-  readonly kill: () => Promise<void>;
+  /** Sends SIGTERM, and waits for its exit code. */
+  readonly stop: () => Promise<number>;
   /** Closes its standard input, and waits for its exit code. */
   readonly end: () => Promise<number>;
 }
@@ -132,10 +133,12 @@ export function startSilentAgent(
     callTool: (name, args, id = 2) => request(id, "tools/call", { name, arguments: args }),
     out: () => written.out,
     err: () => written.err,
-    kill: async () => {
-      child.kill("SIGKILL");
-      await child.status;
+    stop: async () => {
+      child.kill("SIGTERM");
+      const { code } = await child.status;
       await reading;
+      await input.close().catch(() => {});
+      return code;
     },
     end: async () => {
       await input.close();

@@ -7,7 +7,7 @@ import { type Simulator, startSimulator } from "../../../lib/simulator/simulator
 import type { SimulatorOptions } from "../../../lib/simulator/types.ts";
 import { type Agent, startAgent, startSilentAgent } from "../../support/agent.ts";
 import { DISPLAY_PASSWORD, TEST_CONFIG, TEST_TIMES } from "../../support/dashboard.ts";
-import { repeatedly } from "../../support/deadline.ts";
+import { repeatedly, soon } from "../../support/deadline.ts";
 import { hidden } from "../../support/http.ts";
 import { runProgram } from "../../support/command_line.ts";
 import { type Program, startProgram, withFolder } from "../../support/program.ts";
@@ -337,7 +337,7 @@ agentTest(
       await raw.initialize();
       await raw.callTool("create", { ...WORKERS, fingerprint });
       await begun(lab);
-      await raw.kill();
+      assert.equal(await soon(raw.stop(), "it ends at a signal, without waiting for the dashboard"), 0);
       const { json: running } = await agent.call("status");
       await repeatedly("the dashboard finishes it", async () => {
         const { json } = await agent.call("status", { operation: running.operations[0].id });
