@@ -42,12 +42,16 @@ export function resumedReconciling(
   return { reconcile: { ...reconcile, wereRunning: [...reconcile.wereRunning ?? [], ...shutDown] } };
 }
 
-/** The uuids of the VMs that an operation has created and started, and that are to be waited for again. */
+/**
+ * The uuids of the VMs that an operation has created and started, and that are to be waited for: also those of which it did not
+ * see any more that they started. The plan waits only for those that run.
+ */
 export function awaitedVms(view: OperationView): ReadonlySet<string> {
   const isAwaited = ({ steps }: OperationVmView) =>
-    hasStarted(steps, "ready") &&
+    hasStarted(steps, "start") &&
+    steps.some(({ step }) => step === "ready") &&
     steps.every(({ step, status }) =>
-      step === "ready" ? status !== "done" : status === "done" || status === "skipped"
+      step === "ready" ? status !== "done" : step === "start" || status === "done" || status === "skipped"
     );
   const awaited = recoveryOf(view).resumable.filter(isAwaited);
   return new Set(awaited.flatMap(({ steps }) => steps.flatMap(({ evidence }) => evidence?.uuid ?? [])));

@@ -3,6 +3,7 @@
  * none, and that waiting costs nobody a place, nor an outage or a restart of the program the wait.
  */
 import assert from "node:assert/strict";
+import { cp } from "node:fs/promises";
 import type { ReadySection } from "../../../lib/first_boot/types.ts";
 import { probePort } from "../../../lib/first_boot/readiness/probe_port.ts";
 import { operationJson } from "../../../lib/inventory/json.ts";
@@ -11,7 +12,7 @@ import type { OperationView } from "../../../lib/operations/types.ts";
 import type { VmTypeSection } from "../../../lib/configuration/sections.ts";
 import type { Simulator } from "../../../lib/simulator/simulator.ts";
 import { VMManager } from "../../../lib/vm_manager.ts";
-import { soon, until } from "../../support/deadline.ts";
+import { repeatedly, soon, until } from "../../support/deadline.ts";
 import { withFolder } from "../../support/folder.ts";
 import { credentials, outcomes, vmNamed, vmNames, withLab, workers, zvols } from "../../support/lab.ts";
 
@@ -239,10 +240,7 @@ Deno.test("a wait goes on by itself after the program was killed, and the node c
         );
         await journal.written();
         // What a killed program leaves.
-        await Deno.mkdir(left);
-        for await (const { name } of Deno.readDir(`${folder}/first`)) {
-          await Deno.copyFile(`${folder}/first/${name}`, `${left}/${name}`);
-        }
+        await cp(`${folder}/first`, left, { recursive: true });
         await first.operations.drain({ finishMs: 0, cancelMs: 5_000 });
         await ended;
       }
@@ -261,6 +259,42 @@ Deno.test("a wait goes on by itself after the program was killed, and the node c
         (look) => second.operations.store.onEvent(look),
       );
       assert.deepEqual(vmNames(simulator), ["worker01", "worker02"]);
+    })
+  ));
+
+Deno.test("a VM whose start the killed program did not see any more is waited for, too", () =>
+  withFolder((folder) =>
+    withLab(NEW, async ({ simulator, manager: spare }) => {
+      await spare.disconnect();
+      const held = Promise.withResolvers<void>();
+      simulator.addFault({ method: "vm.start", moment: "after", action: "hold", until: held.promise });
+      {
+        using journal = Journal.open(`${folder}/first`);
+        await using first = new VMManager({ ...credentials(simulator), journal });
+        await first.connect();
+        const ended = first.createVmType(awaited(1, { when: "agent" }), "worker", 5920);
+        await repeatedly(
+          "the NAS has started it",
+          () => Promise.resolve(vmNamed(simulator, "worker01")?.state === "RUNNING" || null),
+        );
+        await journal.written();
+        await cp(`${folder}/first`, `${folder}/left`, { recursive: true });
+        held.resolve();
+        await first.operations.drain({ finishMs: 0, cancelMs: 5_000 });
+        await ended;
+      }
+      using journal = Journal.open(`${folder}/left`);
+      await using second = new VMManager({ ...credentials(simulator), journal, resume: true });
+      await second.connect();
+      await untilWaited(second, ["worker01"]);
+      answer(simulator, "worker01");
+      await until(
+        "it is done",
+        () => second.operations.store.list()[0]?.status === "done",
+        (look) => second.operations.store.onEvent(look),
+      );
+      const uuid = String(vmNamed(simulator, "worker01")?.config.uuid);
+      assert.equal(second.readiness.of({ uuid, state: "RUNNING" })?.state, "ready");
     })
   ));
 
