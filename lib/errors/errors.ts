@@ -74,6 +74,7 @@ export type ConnectionFailure =
   | "tls-expired"
   | "tls-pin-mismatch"
   | "not-truenas"
+  | "starting"
   | "not-allowed"
   | "no-vm-api"
   | "login"

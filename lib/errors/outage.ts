@@ -2,7 +2,15 @@
 import { type ConnectionFailure, TrueNASConnectionError } from "./errors.ts";
 
 /** Failures of a NAS that is off, starting or out of reach. */
-const AWAY: readonly ConnectionFailure[] = ["dns", "refused", "timeout", "standby", "lost", "not-truenas"];
+const AWAY: readonly ConnectionFailure[] = [
+  "dns",
+  "refused",
+  "timeout",
+  "standby",
+  "lost",
+  "not-truenas",
+  "starting",
+];
 
 /** Whether the NAS is away, and may come back by itself. */
 export function isOutage(error: unknown): error is TrueNASConnectionError {

@@ -32,6 +32,8 @@ const WORDS: Readonly<Partial<Record<ConnectionFailure, (place: Place) => string
   tls: ({ host, atPort }) => `${host} answers${atPort}, but without TLS. Check the port.`,
   "not-truenas": ({ host, atPort }) =>
     `${host} answers${atPort}, but it is not TrueNAS. Enter the address and port at which you open TrueNAS in the browser.`,
+  starting: ({ host, atPort }) =>
+    `${host} answers${atPort}, but TrueNAS behind its web server does not yet. Wait until the NAS has started, then try again.`,
   "not-allowed": ({ host }) =>
     `${host} refuses connections from this machine. In TrueNAS, open System, Advanced Settings, Allowed IP Addresses and add it.`,
   "no-vm-api": () =>

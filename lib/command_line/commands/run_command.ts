@@ -206,14 +206,16 @@ async function work(given: Work, terminal: Terminal): Promise<number> {
   using journal = writes ? Journal.open(settings.stateDir) : undefined;
   const { seed, stateDir } = settings;
   const nas = managerOptions(given);
+  const waitMs = writes ? waitMsOf(given) : 0;
   await using paths = seed === null ? null : pathServerWhenNeeded(seed, nas);
   await using manager = new VMManager({
     ...nas,
+    ...(waitMs === 0 ? {} : { connectionWaitMs: waitMs }),
     ...(terminal.ask === null ? {} : { askOtp: () => askOtp(signal) }),
     ...(journal === undefined ? {} : { journal }),
     ...(paths === null ? {} : { paths, offering: offeringOn(paths, stateDir) }),
   });
-  await connect(manager, writes ? waitMsOf(given) : 0, terminal);
+  await connect(manager, waitMs, terminal);
   if (action !== null) return exitOf(await actOnVms(manager, action, terminal, signal));
   if (command === "inventory") {
     printInventory(host, await presentNodes(manager), terminal);

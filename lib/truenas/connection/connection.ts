@@ -147,6 +147,9 @@ export function peerOf(url: string): TlsPeer {
   return { host: hostname.replace(/^\[|\]$/g, ""), port: port === "" ? TLS_PORT : Number(port) };
 }
 
+/** Statuses of a web server that gets no answer from what is behind it. */
+const GATEWAY_ERRORS: readonly number[] = [502, 503, 504];
+
 /** The API versions the NAS lists, oldest first; null when it lists none (24.x, or not TrueNAS). */
 async function readApiVersions(
   { client, base }: Transport,
@@ -170,6 +173,10 @@ async function readApiVersions(
   if (response.status >= 300 && response.status < 400 && location.startsWith("https:")) {
     const words = "the NAS redirects to HTTPS; use wss:// in TRUENAS_HOST";
     throw new OpenError(`HTTP version: redirected to ${location}`, { words });
+  }
+  // The NAS's web server is there before the middleware behind it, and stays when that restarts.
+  if (GATEWAY_ERRORS.includes(response.status)) {
+    throw new OpenError(`Invalid status code: ${response.status}`);
   }
   return response.ok ? versionsIn(text) : null;
 }

@@ -24,6 +24,8 @@ export const REMEDIES: Readonly<Record<ConnectionFailure, string>> = {
     "fingerprint in TRUENAS_CERT_FINGERPRINT. If you did not, somebody may be intercepting the connection.",
   tls: "Check that the port uses TLS, or use ws:// in TRUENAS_HOST if it does not.",
   "not-truenas": "Check the port and the scheme (wss:// or ws://) in TRUENAS_HOST.",
+  starting:
+    "Wait until the NAS has started. If it stays so, check TRUENAS_HOST, and a proxy in front of the NAS.",
   "not-allowed":
     "Allow this machine's address on the NAS under System, Advanced Settings, Allowed IP Addresses.",
   "no-vm-api": "TrueNAS 25.04.0 and 25.04.1 have no VM API. Update to 25.04.2 or later.",
@@ -57,6 +59,7 @@ export function connectionError(
 
 /** Parts of the runtime's messages (Deno 2.9, Node 22) that identify each failure, and of the TLS client of tunnels. */
 const SIGNS: readonly (readonly [RegExp, ConnectionFailure])[] = [
+  [/status code: 50[234]|server response: 50[234]/i, "starting"],
   [/dns error|ENOTFOUND|EAI_AGAIN/i, "dns"],
   [/ETIMEDOUT/, "timeout"],
   [/not valid for name|NotValidForName|does not match certificate/i, "tls-name-mismatch"],
@@ -83,6 +86,7 @@ export function classify(message: string): ConnectionFailure {
 const WORDS: Partial<Readonly<Record<ConnectionFailure, string>>> = {
   dns: "this name has no address in DNS",
   "not-truenas": "the server is not TrueNAS",
+  starting: "the web server answers, but TrueNAS behind it does not yet",
   tls: "TLS could not be negotiated",
   "tls-unknown-issuer": "the NAS's certificate is not signed by a trusted CA",
   "tls-name-mismatch": "the NAS's certificate is for a different name",

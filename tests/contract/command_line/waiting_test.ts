@@ -26,6 +26,23 @@ Deno.test("create waits for a NAS that is not up yet, says so, and then does its
     assert.equal(simulator.store.vms.size, 1);
   }));
 
+Deno.test("a NAS whose web server is there before the rest is said to be starting", async () => {
+  let asked = 0;
+  const answer = () => {
+    asked++;
+    return new Response("Bad Gateway", { status: 502 });
+  };
+  await withCommandLine(async ({ run }) => {
+    const listed = await run("list");
+    assert.equal(listed.code, 1);
+    assert.match(
+      listed.err,
+      /the web server answers, but TrueNAS behind it does not yet\nWait until the NAS has started/,
+    );
+    assert.equal(asked, 1, "no other protocol is tried");
+  }, { answerInstead: answer });
+});
+
 Deno.test("too many logins are waited for by commands that change something, and explained by others", () =>
   withCommandLine(async ({ simulator, run }) => {
     const refuse = () =>

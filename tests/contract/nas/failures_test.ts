@@ -133,6 +133,11 @@ const ROWS: Readonly<Record<string, Row>> = {
     message: /Cannot connect to ws:/,
     produce: () => failureWith({ answerInstead: () => new Response("<html>hello</html>") }),
   },
+  "a NAS whose web server is there before the rest": {
+    failure: "starting",
+    message: /the web server answers, but TrueNAS behind it does not yet/,
+    produce: () => failureWith({ answerInstead: () => new Response("Bad Gateway", { status: 502 }) }),
+  },
   "a NAS that sends everything to https": {
     failure: "not-truenas",
     message: /the NAS redirects to HTTPS; use wss:\/\//,
