@@ -30,8 +30,15 @@ for (const [index, vm] of names.entries()) {
 const stopped = Promise.withResolvers<void>();
 const onStop = () => stopped.resolve();
 Deno.addSignalListener("SIGINT", onStop);
-// A line that comes meanwhile stays above what is drawn.
-const timer = setTimeout(() => print("what was printed meanwhile"), 500);
+const [, second = ""] = names;
+const transfer = { bytes: 1_000_000_000, totalBytes: 4_000_000_000, bytesPerSecond: 1_000_000 };
+tell({ type: "progress", vm: second, step: "disk0", percent: 25, transfer });
+// A line that comes meanwhile stays above what is drawn, and the next step has a shorter text.
+const timer = setTimeout(() => {
+  tell({ type: "step", vm: second, step: "disk0", status: "done" });
+  tell({ type: "step", vm: second, step: "start", status: "running" });
+  print("what was printed meanwhile");
+}, 500);
 await stopped.promise;
 clearTimeout(timer);
 Deno.removeSignalListener("SIGINT", onStop);

@@ -28,7 +28,8 @@ const MIN_LINES = 2;
 export function progressFrame(view: OperationView, options: FrameOptions): readonly string[] {
   const columns = Math.min(options.columns - 1, MAX_COLUMNS);
   const room = Math.max(MIN_LINES, options.rows - 2);
-  const rows = view.vms.map((vm) => rowOf(vm, options.now));
+  // VMs that stay as they are have no steps.
+  const rows = view.vms.filter(({ steps }) => steps.length > 0).map((vm) => rowOf(vm, options.now));
   const head = fitted(headOf(view, rows, options.now), columns);
   if (rows.length < room) return [head, ...linesOf(rows, columns, options)];
   const shown = chosen(rows, room - 2);
@@ -60,6 +61,7 @@ interface Row {
 
 function rowOf({ name, outcome, steps }: OperationVmView, now: number): Row {
   const current = steps.findLast(({ status }) => status === "running");
+  const next = steps.find(({ status }) => status === "pending");
   const over = steps.filter(({ status }) => status !== "pending" && status !== "running").length;
   const starts = steps.flatMap(({ startedAt }) => startedAt ?? []);
   const ends = steps.flatMap(({ finishedAt }) => finishedAt ?? []);
@@ -70,7 +72,8 @@ function rowOf({ name, outcome, steps }: OperationVmView, now: number): Row {
     state,
     done: state === "done" ? steps.length : over + (current?.percent ?? 0) / 100,
     total: steps.length,
-    text: outcome ?? (current === undefined ? (state === "waiting" ? "waiting" : state) : stepText(current)),
+    text: outcome ??
+      (state === "running" ? (current === undefined ? next?.step ?? state : stepText(current)) : state),
     clock: starts.length === 0 ? "" : formatClock(end - Math.min(...starts)),
   };
 }
@@ -148,9 +151,9 @@ function linesOf(rows: readonly Row[], columns: number, { colors }: FrameOptions
   });
 }
 
-/** Moves to a column, because terminals differ in how wide they draw some letters. */
+/** Clears what was there, and moves to a column, because terminals differ in how wide they draw some letters. */
 function at(column: number): string {
-  return `\x1b[${column}G`;
+  return `\x1b[K\x1b[${column}G`;
 }
 
 function barOf(part: number, width: number): string {
