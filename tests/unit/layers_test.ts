@@ -3,7 +3,7 @@
  * the program's own module graph.
  */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import project from "../../deno.json" with { type: "json" };
 
 interface Module {
@@ -161,4 +161,46 @@ Deno.test("views are synchronous and use no context", async () => {
     /\b(async|await|createContext|useContext|Suspense)\b/.test(readFileSync(new URL(path, ROOT), "utf8"))
   );
   assert.deepEqual(wrong, []);
+});
+
+interface Lock {
+  readonly specifiers: Readonly<Record<string, string>>;
+  readonly npm: Readonly<Record<string, unknown>>;
+}
+
+/** A plain `deno test` or `deno check` adds the tests' packages to the file, which nobody should commit. */
+const WHAT_TO_DO = "Without a change of dependencies: git checkout main -- deno.lock, and commit. " +
+  "With one: deno task lock, and commit";
+
+/** A file as it is committed, or as it is where there is no repository. */
+async function committed(path: string): Promise<string> {
+  const command = new Deno.Command("git", {
+    args: ["show", `HEAD:${path}`],
+    cwd: new URL(ROOT),
+    stderr: "null",
+  });
+  const { success, stdout } = await command.output().catch(() => ({
+    success: false,
+    stdout: new Uint8Array(),
+  }));
+  return success ? new TextDecoder().decode(stdout) : readFileSync(new URL(path, ROOT), "utf8");
+}
+
+Deno.test("deno.lock names what the program imports and nothing else; tests/deno.lock has the same and the tests' packages", async () => {
+  const read = (path: string) => readFileSync(new URL(path, ROOT), "utf8");
+  const lockOf = async (path: string): Promise<Lock> => JSON.parse(await committed(path));
+  const [own, all] = [await lockOf("deno.lock"), await lockOf("tests/deno.lock")];
+  const sources = ["lib", "routes", "templates"].flatMap((folder) =>
+    readdirSync(new URL(folder, ROOT), { encoding: "utf8", recursive: true })
+      .filter((path) => /\.tsx?$/.test(path)).map((path) => read(`${folder}/${path}`))
+  );
+  const text = [read("deno.json"), ...sources].join("\n");
+  const imported = new Set([...text.matchAll(/(?<=")npm:(@[\w.-]+\/)?[\w.-]+@[\w.-]+/g)].map(([it]) => it));
+  assert.deepEqual(Object.keys(own.specifiers).sort(), [...imported].sort(), WHAT_TO_DO);
+  for (const [name, entry] of Object.entries(own.npm)) assert.deepEqual(all.npm[name], entry, WHAT_TO_DO);
+  const packages = readdirSync(new URL("tests/support/packages", ROOT))
+    .map((path) => read(`tests/support/packages/${path}`)).join("\n");
+  for (const [, name = ""] of packages.matchAll(/"(npm:(?:@[\w.-]+\/)?[\w.-]+@[\w.-]+)/g)) {
+    assert.ok(name in all.specifiers, `${name}: ${WHAT_TO_DO}`);
+  }
 });
