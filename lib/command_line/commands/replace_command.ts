@@ -124,7 +124,8 @@ function fail(message: string): ConfigurationError {
 /** The VMs to replace, in their order. One that is missing would be created as well, which was not asked for. */
 function selected({ vms }: CreationPlan, { type, names }: ReplaceCommand): readonly string[] {
   const missing = vms.filter(({ vmId }) => vmId === null).map(({ name }) => name);
-  if (missing.length > 0) throw fail(`${missing.join(", ")} does not exist; run create ${type} first`);
+  const verb = missing.length === 1 ? "does" : "do";
+  if (missing.length > 0) throw fail(`${missing.join(", ")} ${verb} not exist; run create ${type} first`);
   if (vms.length === 0) throw fail(`${type} has no VMs`);
   const unknown = (names ?? []).filter((name) => !vms.some((vm) => vm.name === name));
   if (unknown.length > 0) throw fail(`${type} has no VM ${unknown.join(", ")}`);

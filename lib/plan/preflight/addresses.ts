@@ -23,6 +23,7 @@ export function checkAddresses(vms: readonly PlannedVm[], input: CreationInput):
   if (created.length === 0) return [];
   return [
     ...created.flatMap((nic) => clashOf(nic, all, input)),
+    ...checkGateways(created),
     ...checkSeeds(created, input),
     ...checkAsked(created, input),
   ];
@@ -53,7 +54,7 @@ function clashOf(nic: AddressedNic, all: readonly AddressedNic[], input: Creatio
       const message = twin?.vm.vmId === null
         ? `The address ${address} is planned for ${whose} as well; choose another one`
         : `The address ${address} already belongs to ${whose}; choose another one`;
-      return clash(nic, twin?.attach ?? null, message, input);
+      return clash(nic, name === vm.name ? null : twin?.attach ?? null, message, input);
     }),
     ...others.map(({ vm: name, attach, by }) => {
       const how = by === "agent" ? "whose guest reports it" : "which got it when it was created";
@@ -86,6 +87,21 @@ function fieldOf({ vm, name }: AddressedNic, { configuration }: CreationInput): 
   const section = vmTypeOf(configuration, vm.type).addresses?.[name];
   const field = `${vm.type}.addresses.${name}`;
   return section === undefined || section === "dhcp" ? field : `${field}.${keyOf(section)}`;
+}
+
+/** A guest with two default routes uses one, and answers from the wrong address. */
+function checkGateways(created: readonly AddressedNic[]): Finding[] {
+  const first = firstOfEachType(created.map(({ vm }) => vm));
+  return first.flatMap(({ type, devices }) => {
+    const names = devices.flatMap((device) =>
+      device.dtype === "NIC" && device.ip?.gateway != null ? [device.name] : []
+    );
+    if (names.length < 2) return [];
+    const message = `The VMs of ${type} have a gateway in ${
+      names.join(" and in ")
+    }, and a guest has one way out; keep one`;
+    return [warning(`${type}.addresses`, message)];
+  });
 }
 
 /** Addresses can be meant for reservations in a DHCP server, which is why this is no error. */

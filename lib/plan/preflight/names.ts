@@ -19,7 +19,8 @@ function checkNames({ active }: Context): Finding[] {
 function checkNodeNames({ active, input }: Context): Finding[] {
   // A VM of its own is rarely a node.
   const single = input.types.filter(({ name }) => name !== undefined).map(({ type }) => type);
-  const nodes = active.filter(({ type }) => !single.includes(type));
+  // A first configuration gives its guest a host name, which has rules of its own.
+  const nodes = active.filter(({ type, seed }) => !single.includes(type) && seed === undefined);
   const odd = firstOfEachType(nodes).filter(({ name }) => isVmName(name) && !/^[a-z0-9]{1,63}$/.test(name));
   const remedy = "use at most 63 lower-case letters and digits";
   return odd.map(({ name, type }) => warning(type, `A Kubernetes node cannot be named ${name}; ${remedy}`));

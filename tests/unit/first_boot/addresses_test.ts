@@ -178,6 +178,13 @@ Deno.test("an address that two types, another VM or another device has is not gi
   const [warned] = found(plan({ configuration: withTypes({ worker: TYPE, web: apart }), types }));
   assert.match(warned ?? "", /^warning \| worker02 .* It is on br1, and this one on br0$/);
 
+  const twice = { ...TYPE, network: { lan: "br0", san: "br1" }, addresses: { lan: LAN, san: LAN } };
+  assert.deepEqual(found(plan({ configuration: withTypes({ worker: { ...twice, count: 1 } }) })), [
+    "error | worker01 | worker.addresses.lan.range | The address 10.0.0.21 is planned for another NIC of it as well; choose another one",
+    "error | worker01 | worker.addresses.san.range | The address 10.0.0.21 is planned for another NIC of it as well; choose another one",
+    "warning |  | worker.addresses | The VMs of worker have a gateway in lan and in san, and a guest has one way out; keep one",
+  ]);
+
   const known = (by: "creation" | "agent") => ({
     vms: [{ address: "10.0.0.21", vm: "db01", attach: "br0", by }],
   });

@@ -277,6 +277,22 @@ Deno.test("preflight warns of names that Kubernetes rejects", () => {
   assert.deepEqual(findings.map(({ severity, field }) => [severity, field]), [["warning", "Big_node"]]);
   assert.match(findings[0]?.message ?? "", /A Kubernetes node cannot be named Big_node01/);
   assert.deepEqual(vms.map(({ action }) => action), ["create", "create"], "it is only a warning");
+  const seed = { kind: "cloud-init" } as const;
+  const seeds = {
+    host: "192.0.2.5",
+    simulated: false,
+    types: new Map([["my_node", { known: true, texts: { files: new Map(), keys: [] } } as const]]),
+  };
+  const named = planCreation(input({
+    configuration: withTypes({ my_node: { ...WORKER, count: 1, seed } }),
+    types: [{ type: "my_node", startPort: 5930 }],
+    seeds,
+  }));
+  assert.equal(named.vms[0]?.seed?.hostname, "my-node01");
+  assert.ok(
+    !named.findings.some(({ message }) => message.includes("Kubernetes")),
+    "its guest is called my-node01",
+  );
 });
 
 /** What is found when the templates, the image or the password are others. */
