@@ -92,7 +92,8 @@ export function contentsOf(
 
 /** The page on which people review the plan of these types, and approve it. */
 export function planPage({ dashboard }: Pick<AgentContext, "dashboard">, types: readonly string[]): string {
-  return `${dashboard}/create/plan?${new URLSearchParams(types.map((type) => ["type", type]))}`;
+  const query = new URLSearchParams([...types.map((type) => ["type", type]), ["for", "agent"]]);
+  return `${dashboard}/create/plan?${query}`;
 }
 
 /** The page of an operation. */

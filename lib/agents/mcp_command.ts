@@ -65,7 +65,10 @@ export async function serveAgent(work: McpWork): Promise<number> {
   }
   const { transport, closed } = openStdio(logger);
   server.server.onerror = (error) =>
-    logger?.warning("A message of the agent was not understood", { error: error.message });
+    logger?.warning("A message of the agent was not understood", {
+      // The SDK lists all that a message is not, over hundreds of lines.
+      error: error.name === "ZodError" ? "it is no message of JSON-RPC 2.0" : error.message,
+    });
   await server.connect(transport);
   if (isInteractive()) {
     printError("This command waits for an agent's program, which starts it: see docs/command_line.md");
@@ -87,7 +90,7 @@ function increasing(
 ): Progress {
   let last = 0;
   return ({ done, total, message }) => {
-    last = done > last ? done : last + 0.001;
+    last = done > last ? done : Math.round(last * 1_000 + 1) / 1_000;
     // An agent that has gone needs no progress.
     send({ progress: last, total, message }).catch(() => {});
   };

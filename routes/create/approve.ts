@@ -45,14 +45,19 @@ export async function approvePlan(
 export function approvingOf(
   { manager, approvals, now }: Dashboard,
   plan: CreationPlan,
-  { configuration, types }: { readonly configuration: Configuration; readonly types: readonly string[] },
+  { configuration, types, isAsked }: {
+    readonly configuration: Configuration;
+    readonly types: readonly string[];
+    /** Whether an agent sent the person here. */
+    readonly isAsked: boolean;
+  },
 ): Approving | null {
   const vms = createdBy(plan).length;
   if (approvals === null || vms === 0) return null;
   const contents = contentsOf(requestOf(configuration, manager, types), manager);
   const approval = approvals.of({ fingerprint: plan.fingerprint, contents });
   const overrides = types.flatMap((type) => overridesOf(type, configuration.types[type]?.template));
-  return { until: approval?.expiresAt ?? null, now: now(), vms, overrides };
+  return { until: approval?.expiresAt ?? null, now: now(), isAsked, vms, overrides };
 }
 
 /** What a type sets in the templates, which a plan does not show: `worker: vm.cpu_mode = "HOST-MODEL"`. */

@@ -170,7 +170,8 @@ async function showPlanOf(c: AppContext, dashboard: Dashboard): Promise<Response
   }
   const read = { form: { ...form, types: own }, fields: new URLSearchParams(), file };
   const select = (plan: CreationPlan) => usualSelection(plan, vm);
-  return await keepingForm(c, dashboard, read, () => showPlan(c, dashboard, read, { select }));
+  const isAsked = c.req.query("for") === "agent";
+  return await keepingForm(c, dashboard, read, () => showPlan(c, dashboard, read, { select, isAsked }));
 }
 
 /** How a plan is shown. */
@@ -179,6 +180,8 @@ interface Showing {
   readonly notice?: string | null;
   /** What is ticked; by default as before. */
   readonly select?: (plan: CreationPlan) => PlanSelection;
+  /** Whether an agent sent the person here; by default not. */
+  readonly isAsked?: boolean;
 }
 
 /** Shows the plan; with a notice or with problems of the selection, as the answer to a confirmation that was refused. */
@@ -186,7 +189,7 @@ async function showPlan(
   c: AppContext,
   dashboard: Dashboard,
   { form, file, fields }: ReadForm,
-  { notice = null, select = (plan) => shownSelection(fields, plan) }: Showing = {},
+  { notice = null, select = (plan) => shownSelection(fields, plan), isAsked = false }: Showing = {},
 ): Promise<Response> {
   const read = requestOf(form, file.configuration);
   if (!read.ok) {
@@ -196,7 +199,7 @@ async function showPlan(
   const plan = await dashboard.manager.operations.planCreation(read.request);
   const choices = await readChoices(dashboard, read.request.configuration);
   const types = form.types.map(({ name }) => name);
-  const approving = approvingOf(dashboard, plan, { configuration: file.configuration, types });
+  const approving = approvingOf(dashboard, plan, { configuration: file.configuration, types, isAsked });
   return await sendPlan(c, dashboard, { form, plan, choices, selection: select(plan), approving }, notice);
 }
 

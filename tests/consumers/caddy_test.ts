@@ -27,6 +27,8 @@ Deno.test("behind the documented Caddy, whom it signs in looks or acts, and stre
       return { status: answer.status, to: answer.headers.get("location"), text: await answer.text() };
     };
     await repeatedly("the NAS is connected", async () => (await ask("/readyz")).status === 200 || null);
+    const { status, to } = await ask("");
+    assert.deepEqual([status, to], [302, "/vms/"], "the path without a slash leads to the page");
     assert.match((await ask("/?as=alice")).text, /homeassistant/);
     const forged = { headers: { "x-remote-user": "alice" } };
     assert.equal((await ask("/", forged)).status, 303, "a client cannot name itself");

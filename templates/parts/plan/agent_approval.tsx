@@ -10,6 +10,8 @@ export interface Approving {
   /** Until when an agent can carry it out; null: it is not approved. */
   readonly until: number | null;
   readonly now: number;
+  /** Whether an agent sent the person here. */
+  readonly isAsked: boolean;
   /** How many VMs it creates. */
   readonly vms: number;
   /** What its types set in the templates, which the plan does not show. */
@@ -17,11 +19,13 @@ export interface Approving {
 }
 
 /** Its buttons belong to the form of the plan, which has the plan's token. */
-export function AgentApproval({ approving: { until, now, vms, overrides } }: { approving: Approving }) {
+export function AgentApproval(
+  { approving: { until, now, isAsked, vms, overrides } }: { approving: Approving },
+) {
   const only = "Agents never change, replace or destroy VMs that exist.";
   if (until === null) {
     return (
-      <details class="card fold" id="agent-approval">
+      <details class="card fold" id="agent-approval" open={isAsked}>
         <summary>
           <Icon name="chevron" />
           <b>Approve for an agent</b>

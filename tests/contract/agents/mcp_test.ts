@@ -82,7 +82,7 @@ agentTest(
         assert.deepEqual((await agent.call("list_vms")).json, { vms: [], more: 0 });
         const planned = await plan(agent);
         const { fingerprint, page } = planned;
-        assert.ok(page.startsWith(`${program.url}/create/plan?type=worker`));
+        assert.equal(page, `${program.url}/create/plan?type=worker&for=agent`);
         const early = await agent.call("create", { ...WORKERS, fingerprint });
         assert.ok(early.isError);
         assert.match(early.text, /Nobody has approved this plan\. Nothing was created\. Ask a person/);

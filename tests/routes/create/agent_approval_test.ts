@@ -10,6 +10,8 @@ import { withFolder } from "../../support/folder.ts";
 import { FORM, hidden, post, text, withDashboard } from "../../support/http.ts";
 
 const PAGE = "/create/plan?type=worker";
+/** The part about agents, unfolded. */
+const OPEN = /id="agent-approval"[^>]* open/;
 
 /** A dashboard with a journal, its approvals, and a clock. */
 function withApprovals(
@@ -55,6 +57,12 @@ Deno.test("a person approves a plan for an agent without JavaScript, sees how lo
   withApprovals(async ({ dashboard, approvals, clock }) => {
     const html = await show(dashboard);
     assert.match(html, /may then carry out exactly this plan, once, within 15 minutes/);
+    assert.doesNotMatch(html, OPEN);
+    assert.match(
+      await show(dashboard, `${PAGE}&for=agent`),
+      OPEN,
+      "whom an agent sends need not look for it",
+    );
     const form = formOf(html);
     const approved = await post(dashboard, "/create/approve", form);
     assert.deepEqual([approved.status, approved.headers.get("location")], [303, `${PAGE}#agent-approval`]);
