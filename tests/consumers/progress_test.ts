@@ -32,6 +32,7 @@ Deno.test("create shows a line for each VM in place, and leaves the plan, the ou
     await pane.until((text) => ENDED.test(text));
     const whole = await pane.whole();
     assert.doesNotMatch(whole, BAR);
+    assert.doesNotMatch(whole, / INFO /, "the log would only repeat what was seen");
     assert.equal(count(whole, "Plan: 4 VMs"), 1);
     assert.match(
       whole,
@@ -43,7 +44,7 @@ Deno.test("create shows a line for each VM in place, and leaves the plan, the ou
 Deno.test("a question is answered before anything is drawn, and Ctrl+C leaves the cursor and the outcome", () =>
   withCommandLine(async ({ folder, env, run }) => {
     assert.equal((await run("create")).code, 0);
-    await using pane = await openWindow([...RUN, MAIN, "destroy"], {
+    await using pane = await openWindow([...RUN, MAIN, "destroy", "--log-level", "INFO"], {
       cwd: folder,
       env: { ...env, NO_COLOR: "" },
     });
@@ -55,6 +56,7 @@ Deno.test("a question is answered before anything is drawn, and Ctrl+C leaves th
     const whole = await pane.whole();
     assert.doesNotMatch(whole, BAR);
     assert.match(whole, /cancelled/);
+    assert.match(whole, / INFO +Operation started/, "who asks for the log gets it");
     assert.match(whole, /^ended with 1$/m);
     assert.ok(await pane.isCursorSeen());
   }, SLOW));

@@ -187,6 +187,11 @@ function liveProgressOn({ drawsProgress, colors }: Settings): LiveProgress | nul
   return screen === null ? null : liveProgress(screen);
 }
 
+/** Where progress is drawn, information would only repeat it, unless somebody asked for it. */
+function quiet(settings: Settings): Settings {
+  return settings.isLogLevelSet ? settings : { ...settings, logLevel: "WARNING" };
+}
+
 async function work(given: Work, terminal: Terminal): Promise<number> {
   const { command, options, settings, configFile, signal } = given;
   const selection = command === "destroy" ? destroySelection(options, configFile) : null;
@@ -205,7 +210,7 @@ async function work(given: Work, terminal: Terminal): Promise<number> {
     (checkpoint !== null && changesCheckpoints(checkpoint));
   using journal = writes ? Journal.open(settings.stateDir) : undefined;
   const { seed, stateDir } = settings;
-  const nas = managerOptions(given);
+  const nas = managerOptions(terminal.live === undefined ? given : { ...given, settings: quiet(settings) });
   const waitMs = writes ? waitMsOf(given) : 0;
   await using paths = seed === null ? null : pathServerWhenNeeded(seed, nas);
   await using manager = new VMManager({

@@ -74,6 +74,8 @@ export interface Settings {
   readonly readOnly: boolean;
   readonly noDestroy: boolean;
   readonly logLevel: LogLevel;
+  /** Whether somebody asked for this level. */
+  readonly isLogLevelSet: boolean;
   readonly logFormat: "text" | "json";
   /** Whether progress is drawn in place, where the output is a terminal. */
   readonly drawsProgress: boolean;
@@ -112,6 +114,7 @@ export function readSettings(options: ReadOptions = {}): Settings {
       readOnly: readFlag(variables, "READ_ONLY"),
       noDestroy: readFlag(variables, "NO_DESTROY"),
       logLevel: readChoice(variables, "LOG_LEVEL", LOG_LEVELS) ?? "INFO",
+      isLogLevelSet: get("LOG_LEVEL") !== undefined,
       logFormat: readChoice(variables, "LOG_FORMAT", ["text", "json"] as const) ?? "text",
       drawsProgress: get("TERM") !== "dumb" && get("CI") === undefined,
       colors: get("NO_COLOR") === undefined,
