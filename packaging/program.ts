@@ -9,6 +9,7 @@ import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import project from "../deno.json" with { type: "json" };
 import { run } from "./command.ts";
+import { type InstalledPackage, moduleGraph } from "./module_graph.ts";
 
 const ROOT = new URL("../", import.meta.url);
 
@@ -44,31 +45,15 @@ const LOADED_BY_PACKAGES = [
   "zod-to-json-schema",
 ];
 
-interface Graph {
-  readonly modules: readonly { readonly specifier: string }[];
-  readonly npmPackages: Readonly<
-    Record<
-      string,
-      {
-        readonly name: string;
-        readonly version: string;
-        readonly localPath: string;
-        /** Keys of this record. */
-        readonly dependencies: readonly string[];
-      }
-    >
-  >;
-}
-
 /** Finds the program's own files and npm packages through its imports. Deno checks packages against deno.lock. */
 export async function readSources(): Promise<Sources> {
   await run(process.execPath, ["install", "--frozen", "--entrypoint", ...ENTRY_POINTS]);
   const files = new Set<string>();
   const packages = new Map<string, NpmPackage>();
   for (const entryPoint of ENTRY_POINTS) {
-    const graph: Graph = JSON.parse(await run(process.execPath, ["info", "--json", entryPoint]));
+    const graph = await moduleGraph(entryPoint);
     const installed = Object.values(graph.npmPackages);
-    const add = ({ name, version, localPath, dependencies }: typeof installed[number]) => {
+    const add = ({ name, version, localPath, dependencies }: InstalledPackage) => {
       if (packages.has(name)) return;
       packages.set(name, { name, version, folder: localPath });
       for (const loaded of dependencies.flatMap((key) => graph.npmPackages[key] ?? [])) {

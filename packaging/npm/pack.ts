@@ -22,6 +22,7 @@ import { parseArgs } from "node:util";
 import project from "../../deno.json" with { type: "json" };
 import { compress, makeTar } from "../archive.ts";
 import { run } from "../command.ts";
+import { moduleGraph } from "../module_graph.ts";
 import { COMMAND } from "../tree.ts";
 import { TSC } from "./typescript.ts";
 
@@ -44,21 +45,6 @@ const COMPILER = "packaging/npm/typescript.ts";
 
 /** Node has what the library uses from here on. */
 const OLDEST_NODE = "22.15.0";
-
-interface Graph {
-  readonly modules: readonly { readonly specifier: string }[];
-  readonly npmPackages: Readonly<
-    Record<
-      string,
-      {
-        readonly name: string;
-        readonly version: string;
-        readonly dependencies: readonly string[];
-        readonly localPath: string;
-      }
-    >
-  >;
-}
 
 /** What the package is made of. */
 interface Contents {
@@ -98,11 +84,7 @@ const LOCKED = ["--lock=tests/deno.lock", "--frozen"];
 async function readContents(): Promise<Contents> {
   const entries = [...MODULES, NODE_SOURCE];
   await run(process.execPath, ["install", ...LOCKED, "--entrypoint", ...entries, COMPILER]);
-  const graphs: Graph[] = await Promise.all(
-    [...entries, COMPILER].map(async (entry) =>
-      JSON.parse(await run(process.execPath, ["info", "--json", ...LOCKED, entry]))
-    ),
-  );
+  const graphs = await Promise.all([...entries, COMPILER].map((entry) => moduleGraph(entry, LOCKED)));
   const root = new URL("../../", import.meta.url).href;
   const specifiers = graphs.slice(0, entries.length).flatMap(({ modules }) =>
     modules.map(({ specifier }) => specifier)

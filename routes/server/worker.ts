@@ -73,33 +73,13 @@ async function run(launch: Launch): Promise<number> {
     const { serve } = await import("./serve.ts");
     return await serve({ ...launch, ...TURN, settings, openUrl, fetchText, probePort, signal });
   }
+  const context = { options, settings, configFile, tunnelSockets, openUrl, fetchText, probePort, signal };
   if (command === "mcp") {
     const { serveAgent } = await import("../../lib/agents/mcp_command.ts");
-    const { agentSocket } = launch;
-    return await serveAgent({
-      options,
-      settings,
-      configFile,
-      tunnelSockets,
-      openUrl,
-      fetchText,
-      probePort,
-      signal,
-      agentSocket,
-    });
+    return await serveAgent({ ...context, agentSocket: launch.agentSocket });
   }
   const { runCommand } = await import("../../lib/command_line/commands/run_command.ts");
-  return await runCommand({
-    command,
-    options,
-    settings,
-    configFile,
-    tunnelSockets,
-    openUrl,
-    fetchText,
-    probePort,
-    signal,
-  });
+  return await runCommand({ ...context, command });
 }
 
 /** The part that was served before listens until this one is ready. */
