@@ -22,7 +22,7 @@ import {
   type TalosVersion,
   talosVersionOf,
 } from "../exports/names.ts";
-import { didYouMean } from "./nearest.ts";
+import { didYouMean, nearest } from "./nearest.ts";
 import { ON_FAILURE, type OnFailure } from "../configuration/on_failure.ts";
 import {
   choiceExpected,
@@ -251,7 +251,10 @@ function explainOption(flag: string, command: CommandName | null): string {
       ? `The option ${name} is for ${takenBy}; place it after the command`
       : `${command} does not have the option ${name}; it is for ${takenBy}`;
   }
-  return `${command ?? "serve"} does not have the option ${name}${didYouMean(name, own)}`;
+  // All begin with dashes, which would bring short names close.
+  const near = nearest(name.slice(2), own.map((known) => known.slice(2)));
+  const question = near === null ? "" : `. Did you mean --${near}?`;
+  return `${command ?? "serve"} does not have the option ${name}${question}`;
 }
 
 function optionsOf(values: Values, words: readonly string[]): Options {

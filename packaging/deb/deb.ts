@@ -1,7 +1,10 @@
 /** The Debian package: the program, its unit, a system user and settings. */
 import { chmod, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
+import { completionOf, type Shell } from "../../lib/command_line/completion.ts";
+import { manPage } from "../../lib/command_line/man_page.ts";
 import { compress, EPOCH_S, sizeOf } from "../archive.ts";
 import { run } from "../command.ts";
 import { DEBIAN_NAMES } from "../oci/debian.ts";
@@ -23,6 +26,13 @@ const UNIT_CHANGES: readonly (readonly [from: string, to: string])[] = [
     `User=${COMMAND}\nCacheDirectory=${COMMAND}\nCacheDirectoryMode=0700\nEnvironment=DENO_DIR=/var/cache/${COMMAND}\n`,
   ],
 ];
+
+/** Where shells look for completions. */
+const COMPLETIONS: Readonly<Record<Shell, string>> = {
+  bash: `usr/share/bash-completion/completions/${COMMAND}`,
+  zsh: `usr/share/zsh/vendor-completions/_${COMMAND}`,
+  fish: `usr/share/fish/vendor_completions.d/${COMMAND}.fish`,
+};
 
 /** Writes the package. */
 export async function makeDeb(
@@ -71,6 +81,12 @@ async function fillRoot(root: string, tree: string): Promise<void> {
   await rm(`${root}/${program}/${NOTICES}`);
   await write(`${root}/${documents}/changelog`, await readProjectFile("CHANGELOG.md"));
   await compress(`${root}/${documents}/changelog`);
+  const manual = `${root}/usr/share/man/man1/${COMMAND}.1`;
+  await write(manual, `${manPage()}\n`);
+  await compress(manual);
+  for (const shell of ["bash", "zsh", "fish"] as const) {
+    await write(`${root}/${COMPLETIONS[shell]}`, `${completionOf(shell)}\n`);
+  }
 
   await write(`${root}/usr/lib/systemd/system/${COMMAND}.service`, await unit());
   await write(`${root}/usr/lib/sysusers.d/${COMMAND}.conf`, await readPackagingFile("deb/sysusers.conf"));
@@ -91,6 +107,7 @@ async function unit(): Promise<string> {
 }
 
 async function write(path: string, text: string, mode = 0o644): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
   await writeFile(path, text);
   await chmod(path, mode);
 }

@@ -17,6 +17,22 @@ const PATIENCE_MS = 240_000;
 Deno.test("The Debian package is installed, used, upgraded, rolled back and purged, and the start-up script starts", () =>
   withPublicFolder((folder) => withContainer(folder, tryPackage)));
 
+Deno.test("The Debian package brings the manual page and the completions to where they are looked for", () =>
+  withPublicFolder(async (folder) => {
+    await succeed("dpkg-deb", "--extract", built("deb"), folder);
+    const share = `${folder}/usr/share`;
+    const manual = await succeed("man", "--manpath", `${share}/man`, "truenas-vm-manager");
+    assert.match(manual, /create and destroy groups of VMs/);
+    const actions = 'source "$1"; COMP_WORDS=(truenas-vm-manager vm st); COMP_CWORD=2; ' +
+      "$(complete -p truenas-vm-manager | sed 's/.*-F \\([^ ]*\\).*/\\1/'); echo \"${COMPREPLY[@]}\"";
+    const bash = `${share}/bash-completion/completions/truenas-vm-manager`;
+    assert.equal((await succeed("bash", "-c", actions, "bash", bash)).trim(), "start stop");
+    for (const path of ["zsh/vendor-completions/_", "fish/vendor_completions.d/"]) {
+      const end = path.startsWith("fish") ? ".fish" : "";
+      assert.match(await Deno.readTextFile(`${share}/${path}truenas-vm-manager${end}`), /poweroff/);
+    }
+  }));
+
 async function tryPackage(enter: (...command: string[]) => Promise<string>, folder: string): Promise<void> {
   const { denoDir } = JSON.parse(await succeed(Deno.execPath(), "info", "--json"));
   const seen: ServiceVisit = JSON.parse(

@@ -136,6 +136,7 @@ export async function runCommand(given: Work): Promise<number> {
   if (options.replace.length > 0 && !options.yes && !canAsk) {
     throw new UsageError(
       "There is no terminal for the confirmation. Nothing was replaced; add --yes to skip it",
+      command,
     );
   }
   if (command === "replace" && !options.yes && !canAsk) {
@@ -147,6 +148,7 @@ export async function runCommand(given: Work): Promise<number> {
   if (command === "destroy" && !options.yes && !canAsk) {
     throw new UsageError(
       "There is no terminal for the confirmation. Nothing was destroyed; add --yes to skip it",
+      command,
     );
   }
   if (
@@ -154,11 +156,13 @@ export async function runCommand(given: Work): Promise<number> {
   ) {
     throw new UsageError(
       "There is no terminal for the confirmation. Nothing was removed; add --yes to skip it",
+      command,
     );
   }
   if (command === "checkpoint" && !canAsk && asksFirst(checkpointCommand(options.types, options))) {
     throw new UsageError(
       "There is no terminal for the confirmation. Nothing was changed; add --yes to skip it",
+      command,
     );
   }
   if (command === "vm" && !canAsk && asksBeforeActing(actionCommand(options.types, options))) {

@@ -53,6 +53,8 @@ Deno.test("an option of another command is refused, and an unknown word gets a s
         ["destroy", "--prefx", "w", "--yes"],
         /destroy does not have the option --prefx\. Did you mean --prefix\?/,
       ],
+      [["serve", "--prot", "8081"], /serve does not have the option --prot\n/],
+      [["destroy", "--vm", "x"], /There is no terminal .*\nSee: truenas-vm-manager destroy --help/],
       [["plna"], /Unknown command "plna"\. Did you mean plan\?/],
       [["help", "plna"], /Unknown command "plna"\. Did you mean plan\?/],
       [["destroy", "--vm", "--yes"], /--vm needs a value, found --yes/],
