@@ -14,7 +14,7 @@ import {
   OPTIONS,
   type OptionSpec,
 } from "./commands.ts";
-import { ENVIRONMENT_NAMES } from "../configuration/environment/environment.ts";
+import { ENVIRONMENT_NAMES, SECRET_FILES_HELP } from "../configuration/environment/environment.ts";
 import {
   EXPORT_NAMES,
   type ExportName,
@@ -168,7 +168,10 @@ function describeProgram({ write, run }: Sinks): Command {
     .exitOverride()
     .usage("[COMMAND] [options]");
   addOptions(program, COMMON_OPTIONS);
-  program.addHelpText("after", `\nEnvironment:\n${environmentHelp()}\n\nSee also: ${PROGRAM} COMMAND --help`);
+  program.addHelpText(
+    "after",
+    `\nEnvironment:\n${environmentHelp()}\n\n${SECRET_FILES_HELP}\n\nSee also: ${PROGRAM} COMMAND --help`,
+  );
   program.action(() => run("serve", program.opts<Values>(), []));
   for (const [name, spec] of commandEntries()) {
     const command = program.command(spec.words === undefined ? name : `${name} ${spec.words}`);

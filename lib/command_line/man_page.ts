@@ -1,5 +1,5 @@
 /** The manual page, from the table of commands. Pure. */
-import { ENVIRONMENT_NAMES } from "../configuration/environment/environment.ts";
+import { ENVIRONMENT_NAMES, SECRET_FILES_HELP } from "../configuration/environment/environment.ts";
 import { VERSION } from "../version.ts";
 import { commandEntries, type OptionSpec } from "./commands.ts";
 import { optionsOfCommand } from "./completion.ts";
@@ -46,6 +46,8 @@ export function manPage(): string {
     ]),
     ".SH ENVIRONMENT",
     ...Object.entries(ENVIRONMENT_NAMES).flatMap(([name, help]) => tagged(name, help)),
+    ".PP",
+    literal(SECRET_FILES_HELP),
     ".SH EXIT STATUS",
     ...EXIT_CODES.flatMap(([code, meaning]) => [".TP", `.B ${code}`, meaning]),
     ".SH FILES",

@@ -69,4 +69,5 @@ Deno.test("the manual page has no fault that mandoc warns of, and names every co
     assert.match(plain, /checkpoint <create\|list\|rollback\|remove> \[NAME\] \[TYPE\.\.\.\]/);
     assert.match(plain, /--discard-newer\n +checkpoint rollback: remove the snapshots/);
     assert.match(plain, /TRUENAS_HOST\n/);
+    assert.match(plain, /API_PASSWORD_FILE/);
   }));

@@ -21,7 +21,7 @@ Deno.test("The Debian package brings the manual page and the completions to wher
   withPublicFolder(async (folder) => {
     await succeed("dpkg-deb", "--extract", built("deb"), folder);
     const share = `${folder}/usr/share`;
-    const manual = await succeed("man", "--manpath", `${share}/man`, "truenas-vm-manager");
+    const manual = await succeed("mandoc", "-T", "utf8", `${share}/man/man1/truenas-vm-manager.1.gz`);
     assert.match(manual, /create and destroy groups of VMs/);
     const actions = 'source "$1"; COMP_WORDS=(truenas-vm-manager vm st); COMP_CWORD=2; ' +
       "$(complete -p truenas-vm-manager | sed 's/.*-F \\([^ ]*\\).*/\\1/'); echo \"${COMPREPLY[@]}\"";

@@ -67,6 +67,11 @@ export type SecretName = Extract<
   `${string}_PASSWORD` | "TRUENAS_API_KEY" | "METRICS_TOKEN" | "WEBHOOK_URL" | "WEBHOOK_SECRET"
 >;
 
+/** How secrets are kept out of the environment, as help. */
+export const SECRET_FILES_HELP = `Add _FILE to name a file that contains the value: ${
+  SECRETS.map((name) => `${name}_FILE`).join(", ")
+}`;
+
 /** Whether a variable's value is a secret. */
 export function isSecret(name: string): boolean {
   return SECRETS.some((secret) => secret === name);
