@@ -97,7 +97,7 @@ export type {
 export type { SeedFiles } from "./first_boot/rendering/seed.ts";
 export type { PortAnswer, ProbedPort, ProbePort } from "./first_boot/readiness/probe_port.ts";
 export type { GivenAddresses } from "./exports/nodes.ts";
-export type { NodeReadiness, NodeReadinessOptions } from "./operations/node_readiness.ts";
+export type { NodeReadiness, NodeReadinessOptions } from "./operations/nodes/node_readiness.ts";
 export type { KnownPath, PathHandler, PathServer, SecretPath } from "./secret_paths/path_server.ts";
 export type { OfferedFile, Offering } from "./images/offering/offering.ts";
 export type { ImageWay, ImageWays, WayChoice } from "./images/acquiring/ways.ts";
@@ -198,7 +198,7 @@ export type { Operations, StartedOrReplanned } from "./operations/operations.ts"
 export type { DrainTimes } from "./operations/drain.ts";
 export type { Overlap } from "./operations/turns/claims.ts";
 export type { RunningChange, VmChanges } from "./operations/vm_changes.ts";
-export type { Concurrency } from "./operations/call_limiter.ts";
+export type { Concurrency } from "./operations/limits/call_limiter.ts";
 export type { ActionRequest } from "./operations/steps/act_on_vm.ts";
 export {
   type ActionFacts,

@@ -5,7 +5,7 @@ import { isTheme, type Theme } from "../templates/parts/frame/site_menu.tsx";
 import { withBasePath } from "../templates/paths.ts";
 import { readForm } from "./forms/read_form.ts";
 import type { AppContext, AppEnv } from "./server/context.ts";
-import { isOwnPath } from "./server/headers.ts";
+import { isOwnPath } from "./server/http/headers.ts";
 
 const COOKIE = "vm-manager-theme";
 

@@ -16,7 +16,7 @@ import type { OrphanPlan } from "../plan/orphans.ts";
 import { selectionProblems } from "../plan/reconciling.ts";
 import type { RollBackPlan } from "../plan/roll_back.ts";
 import type { CreationPlan, DestructionPlan, PlannedVm } from "../plan/types.ts";
-import type { Concurrency } from "./call_limiter.ts";
+import type { Concurrency } from "./limits/call_limiter.ts";
 import { drain, type DrainTimes } from "./drain.ts";
 import type { OperationLog } from "./record/log.ts";
 import type { Planner } from "./planner.ts";

@@ -5,7 +5,7 @@
 import { type Problem, TrueNASError } from "../errors/errors.ts";
 import { VM_ACTIONS, type VmActionName } from "../inventory/vm_actions.ts";
 import { formatCount } from "../units.ts";
-import { SINGLE_VM_PRIORITY } from "./call_limiter.ts";
+import { SINGLE_VM_PRIORITY } from "./limits/call_limiter.ts";
 import type { OperationRunner, RunningOperation, RunOptions, WorkContext } from "./runner.ts";
 import { type ActionRequest, actOnVm } from "./steps/act_on_vm.ts";
 import { type ChangedVm, changeVm, titleOf, type VmChange } from "./steps/change_vm.ts";

@@ -15,7 +15,7 @@ import {
   wantsJson,
 } from "../server/dashboard.ts";
 import { readForm } from "../forms/read_form.ts";
-import { isOwnPath } from "../server/headers.ts";
+import { isOwnPath } from "../server/http/headers.ts";
 import { cookieName, cookieOptions } from "./cookies.ts";
 import { HandOverTaker } from "./hand_over.ts";
 import { addressOf, fromProxy, hostOf } from "./origin.ts";

@@ -7,7 +7,7 @@ import { isUndecided } from "../../lib/operations/record/undecided.ts";
 import type { Vm } from "../../lib/inventory/inventory.ts";
 import { AgePatch } from "../../templates/parts/list/patches.tsx";
 import { ConnectionPatch, UndecidedPatch, WordsPatch } from "../../templates/parts/patches.tsx";
-import { vmGoneParts, vmParts } from "../../templates/parts/vm/patches.tsx";
+import { vmGoneParts, vmParts } from "../../templates/parts/vm/devices/patches.tsx";
 import { isVmTab, type VmTab } from "../../templates/paths.ts";
 import { isByName } from "../../templates/parts/list/vm_list.tsx";
 import { connectionView, type Dashboard, onConnection } from "../server/dashboard.ts";

@@ -19,7 +19,7 @@ import { paths, setBasePath } from "../../templates/paths.ts";
 import { createSetupApp } from "../setup/app.tsx";
 import { SetupSessions } from "../setup/sessions.ts";
 import type { FoundConfiguration, SetupStart } from "../setup/setup.ts";
-import { aborted } from "./aborted.ts";
+import { aborted } from "./http/aborted.ts";
 import type { Turn } from "./launch.ts";
 import { readTls, type ServerOptions, startListening } from "./server.ts";
 

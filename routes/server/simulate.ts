@@ -5,7 +5,7 @@ import { ConfigurationError } from "../../lib/errors/errors.ts";
 import { describeSystemError, reasonOf } from "../../lib/errors/system_errors.ts";
 import { portOpener } from "../../lib/simulator/guests/open_port.ts";
 import { startSimulator } from "../../lib/simulator/simulator.ts";
-import { aborted } from "./aborted.ts";
+import { aborted } from "./http/aborted.ts";
 
 /** Prints the address and serves until the signal is aborted. */
 export async function simulate(options: Options, signal: AbortSignal): Promise<number> {

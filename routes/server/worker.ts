@@ -3,7 +3,7 @@
  * lib/configuration/permissions.ts from its start. Each command loads what it needs.
  */
 import { EXIT, print, UsageError, withErrorsExplained } from "../../lib/command_line/process.ts";
-import { aborted } from "./aborted.ts";
+import { aborted } from "./http/aborted.ts";
 import type { Downloads, OpenUrl } from "../../lib/images/acquiring/remote_download.ts";
 import type { FetchText } from "../../lib/images/source/fetch_text.ts";
 import type { ProbePort } from "../../lib/first_boot/readiness/probe_port.ts";

@@ -9,7 +9,7 @@ import { actorOf, type AppEnv, mayChange, sessionOf } from "../server/context.ts
 import { readForm } from "../forms/read_form.ts";
 import { type Dashboard, pageFrame, sendPage, wantsJson } from "../server/dashboard.ts";
 import { DisplayAssets } from "../server/assets/display/assets.ts";
-import { upgradeToWebSocket } from "../server/websocket.ts";
+import { upgradeToWebSocket } from "../server/http/websocket.ts";
 import { DisplayRelays } from "./display_relay.ts";
 import { findVm, withVm } from "./find_vm.ts";
 import { vmNow } from "./vm_props.ts";

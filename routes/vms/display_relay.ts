@@ -4,7 +4,7 @@ import { TrueNASError } from "../../lib/errors/errors.ts";
 import { runDetached } from "../../lib/errors/unhandled_errors.ts";
 import type { Vm } from "../../lib/inventory/inventory.ts";
 import type { Actor } from "../../lib/operations/types.ts";
-import { type CloseReason, CLOSES } from "../../templates/parts/vm/display_closes.tsx";
+import { type CloseReason, CLOSES } from "../../templates/parts/vm/console/display_closes.tsx";
 import type { Session } from "../auth/sessions.ts";
 import type { Dashboard } from "../server/dashboard.ts";
 

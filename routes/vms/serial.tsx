@@ -12,7 +12,7 @@ import { isFromOwnPage } from "../auth/origin.ts";
 import type { Session } from "../auth/sessions.ts";
 import { findVm, withVm } from "./find_vm.ts";
 import { vmNow } from "./vm_props.ts";
-import { upgradeToWebSocket } from "../server/websocket.ts";
+import { upgradeToWebSocket } from "../server/http/websocket.ts";
 import { actorOf, type AppEnv, mayChange, sessionOf } from "../server/context.ts";
 
 /** The longest input in one message: a paste, not a file. */

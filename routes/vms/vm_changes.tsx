@@ -17,7 +17,7 @@ import type { VmChange } from "../../lib/operations/steps/change_vm.ts";
 import { gibToBytes } from "../../lib/units.ts";
 import type { VmPageTab } from "../../templates/pages/vm/vm_page.tsx";
 import { picked } from "../../templates/parts/type_form/inputs.tsx";
-import { DISK_PHRASE } from "../../templates/parts/vm/disks.tsx";
+import { DISK_PHRASE } from "../../templates/parts/vm/devices/disks.tsx";
 import { isVmTab, paths } from "../../templates/paths.ts";
 import type { Dashboard } from "../server/dashboard.ts";
 import { findVm, withVm } from "./find_vm.ts";

@@ -3,7 +3,7 @@ import type { Problem } from "../../lib/errors/errors.ts";
 import { timelineOf } from "../../lib/operations/timeline.ts";
 import { isActive, type OperationEvent, type OperationView } from "../../lib/operations/types.ts";
 import type { RollBackPlan } from "../../lib/plan/roll_back.ts";
-import type { Concurrency } from "../../lib/operations/call_limiter.ts";
+import type { Concurrency } from "../../lib/operations/limits/call_limiter.ts";
 import { Layout, type PageFrame } from "../layout.tsx";
 import { DateTime, ErrorSummary, Notice } from "../parts/common.tsx";
 import { Icon } from "../parts/icons.tsx";

@@ -1,6 +1,6 @@
 /** What streams send: the changed parts of a page, each with its target. */
 import type { OperationEvent, OperationView } from "../../lib/operations/types.ts";
-import type { Concurrency } from "../../lib/operations/call_limiter.ts";
+import type { Concurrency } from "../../lib/operations/limits/call_limiter.ts";
 import { Undecided } from "./frame/undecided.tsx";
 import { paths } from "../paths.ts";
 import { ConnectionBadge, ConnectionNotice, type ConnectionView, PageStream } from "./frame/connection.tsx";

@@ -3,7 +3,7 @@
  * The process reads through the worker for downloads, as the program does.
  */
 import zlib from "node:zlib";
-import { packedByXz, rawImage } from "../support/disk_images.ts";
+import { packedByXz, rawImage } from "../support/images/disk_images.ts";
 import type { Report } from "./report.ts";
 
 const MIB = 1024 ** 2;

@@ -3,7 +3,7 @@
  * itself measures it (event timing, which interaction to next paint is made of).
  */
 import { startBrowser } from "../support/browser/browser.ts";
-import { startDashboard } from "../support/dashboard.ts";
+import { startDashboard } from "../support/pages/dashboard.ts";
 import type { Report } from "./report.ts";
 import { percentile } from "./statistics.ts";
 

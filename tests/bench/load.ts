@@ -5,9 +5,9 @@
  */
 import process from "node:process";
 import { startSimulator } from "../../lib/simulator/simulator.ts";
-import { cookieIn, FORM, hidden } from "../support/http.ts";
-import { startProgram, withFolder } from "../support/program.ts";
-import { TEST_CONFIG } from "../support/dashboard.ts";
+import { cookieIn, FORM, hidden } from "../support/pages/http.ts";
+import { startProgram, withFolder } from "../support/program/program.ts";
+import { TEST_CONFIG } from "../support/pages/dashboard.ts";
 import { memoryMb, percentile } from "./statistics.ts";
 
 const PASSWORD = "open sesame";

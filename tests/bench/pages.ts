@@ -3,7 +3,7 @@
  * second.
  */
 import { gzipSync } from "node:zlib";
-import { startDashboard } from "../support/dashboard.ts";
+import { startDashboard } from "../support/pages/dashboard.ts";
 import type { Report } from "./report.ts";
 
 /** What was measured of one length of the list. */

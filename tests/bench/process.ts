@@ -3,8 +3,8 @@
  * operations.
  */
 import { startSimulator } from "../../lib/simulator/simulator.ts";
-import { TEST_CONFIG } from "../support/dashboard.ts";
-import { startProgram, withFolder } from "../support/program.ts";
+import { TEST_CONFIG } from "../support/pages/dashboard.ts";
+import { startProgram, withFolder } from "../support/program/program.ts";
 import type { Report } from "./report.ts";
 import { memoryMb, percentile } from "./statistics.ts";
 

@@ -1,5 +1,5 @@
 /** Statistics of benchmark results. */
-import type { Program } from "../support/program.ts";
+import type { Program } from "../support/program/program.ts";
 
 /** The value below which so many per cent lie; 0 of nothing. */
 export function percentile(values: readonly number[], percent: number): number {

@@ -3,8 +3,8 @@
  * and another client of the NAS makes the change.
  */
 import { startSimulator } from "../../lib/simulator/simulator.ts";
-import { TEST_CONFIG } from "../support/dashboard.ts";
-import { type Program, startProgram, withFolder } from "../support/program.ts";
+import { TEST_CONFIG } from "../support/pages/dashboard.ts";
+import { type Program, startProgram, withFolder } from "../support/program/program.ts";
 import { openSession } from "../support/session.ts";
 import type { Report } from "./report.ts";
 import { memoryMb, percentile } from "./statistics.ts";

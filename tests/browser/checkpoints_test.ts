@@ -3,9 +3,9 @@
  * themes, and the whole way without JavaScript.
  */
 import assert from "node:assert/strict";
-import { contents, createWorkers, take, write } from "../support/checkpoints.ts";
+import { contents, createWorkers, take, write } from "../support/vms/checkpoints.ts";
 import { browser, browserTest, expectAccessibleEverywhere, finished, row } from "../support/browser/pages.ts";
-import type { TestDashboard } from "../support/dashboard.ts";
+import type { TestDashboard } from "../support/pages/dashboard.ts";
 
 async function prepare({ manager, simulator }: TestDashboard): Promise<void> {
   await createWorkers(manager);

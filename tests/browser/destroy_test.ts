@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import type { Page } from "../support/packages/playwright.ts";
 import { browser, browserTest, expectAccessibleEverywhere, finished } from "../support/browser/pages.ts";
-import type { TestDashboard } from "../support/dashboard.ts";
+import type { TestDashboard } from "../support/pages/dashboard.ts";
 import { soon } from "../support/deadline.ts";
 
 /** The colour behind the button: red once the phrase matches. */

@@ -3,7 +3,7 @@
  * connection.
  */
 import assert from "node:assert/strict";
-import { idOf } from "../support/dashboard.ts";
+import { idOf } from "../support/pages/dashboard.ts";
 import { browser, browserTest, expectAccessible, PLACES, SCREENS } from "../support/browser/pages.ts";
 
 for (const screen of SCREENS) {

@@ -8,8 +8,8 @@ import { startBrowser } from "../support/browser/browser.ts";
 import { browser } from "../support/browser/pages.ts";
 import { faultsOf } from "../support/browser/measure.ts";
 import { PAGES, type Place } from "../support/browser/places.ts";
-import { FORM, post } from "../support/http.ts";
-import { startDashboard, type TestDashboard } from "../support/dashboard.ts";
+import { FORM, post } from "../support/pages/http.ts";
+import { startDashboard, type TestDashboard } from "../support/pages/dashboard.ts";
 
 /** The last character turns what follows it, unless it is isolated. */
 const HEBREW = "שרת 12 (בדיקה) \u202E";

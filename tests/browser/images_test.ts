@@ -14,7 +14,7 @@ import {
   finished,
   type Session,
 } from "../support/browser/pages.ts";
-import { TEST_CONFIG } from "../support/dashboard.ts";
+import { TEST_CONFIG } from "../support/pages/dashboard.ts";
 import { vmNamed } from "../support/lab.ts";
 
 const GIB = 1024 ** 3;

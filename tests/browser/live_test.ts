@@ -6,9 +6,9 @@
 import assert from "node:assert/strict";
 import type { BrowserContext, Page } from "../support/packages/playwright.ts";
 import { startSimulator } from "../../lib/simulator/simulator.ts";
-import { startDashboard, TEST_CONFIG, TEST_TIMES, type TestDashboard } from "../support/dashboard.ts";
+import { startDashboard, TEST_CONFIG, TEST_TIMES, type TestDashboard } from "../support/pages/dashboard.ts";
 import { browser, createWorkers, finished } from "../support/browser/pages.ts";
-import { type Program, startProgram, withFolder } from "../support/program.ts";
+import { type Program, startProgram, withFolder } from "../support/program/program.ts";
 import { startTcpProxy } from "../support/network/tcp_proxy.ts";
 
 /** A page says within this that it is not up to date. */

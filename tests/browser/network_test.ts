@@ -7,9 +7,9 @@ import assert from "node:assert/strict";
 import type { Browser, Page } from "../support/packages/playwright.ts";
 import { startSimulator } from "../../lib/simulator/simulator.ts";
 import { startBrowser } from "../support/browser/browser.ts";
-import { TEST_CONFIG, TEST_TIMES } from "../support/dashboard.ts";
+import { TEST_CONFIG, TEST_TIMES } from "../support/pages/dashboard.ts";
 import { addSecondMachine, startNginx } from "../support/network/network.ts";
-import { type Program, startProgram, withFolder } from "../support/program.ts";
+import { type Program, startProgram, withFolder } from "../support/program/program.ts";
 
 const PASSWORD = "open sesame";
 

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import type { Page } from "../support/packages/playwright.ts";
 import { GIB } from "../../lib/units.ts";
-import { simulated, turnOff } from "../support/differing.ts";
+import { simulated, turnOff } from "../support/vms/differing.ts";
 import {
   browser,
   browserTest,

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import type { Page } from "../support/packages/playwright.ts";
 import { browser, expectAccessible, expectAccessibleEverywhere, SCREENS } from "../support/browser/pages.ts";
-import { API_KEY, startSetup, type TestSetup } from "../support/setup.ts";
+import { API_KEY, startSetup, type TestSetup } from "../support/pages/setup.ts";
 
 const PHONE = { viewport: { width: 390, height: 844 }, colorScheme: "dark", hasTouch: true } as const;
 const LOOKS = [

@@ -13,7 +13,7 @@ import {
   SCREENS,
   WATCHABLE,
 } from "../support/browser/pages.ts";
-import { TEST_TIMES } from "../support/dashboard.ts";
+import { TEST_TIMES } from "../support/pages/dashboard.ts";
 import { repeatedly } from "../support/deadline.ts";
 
 /** Keeps each shift with what moved; those within half a second of a click or key are the page's answer to it. */

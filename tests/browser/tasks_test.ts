@@ -1,7 +1,7 @@
 /** Protects the tasks: running operations on every page but their own, open from page to page, and a toast at the end. */
 import assert from "node:assert/strict";
 import { browser, browserTest, expectAccessible, SCREENS } from "../support/browser/pages.ts";
-import { powerOff, type TestDashboard } from "../support/dashboard.ts";
+import { powerOff, type TestDashboard } from "../support/pages/dashboard.ts";
 
 /** An operation that goes on until it is released. */
 function held(dashboard: TestDashboard) {

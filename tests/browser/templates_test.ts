@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { TemplateTexts } from "../../lib/configuration/editing/template_texts.ts";
 import { TemplateManager } from "../../lib/template_manager.ts";
 import { browser, browserTest, expectAccessibleEverywhere, SCREENS } from "../support/browser/pages.ts";
-import { startDashboard } from "../support/dashboard.ts";
+import { startDashboard } from "../support/pages/dashboard.ts";
 
 for (const screen of SCREENS) {
   browserTest(

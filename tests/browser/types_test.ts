@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { browser, browserTest, expectAccessibleEverywhere, SCREENS } from "../support/browser/pages.ts";
-import { startDashboard } from "../support/dashboard.ts";
+import { startDashboard } from "../support/pages/dashboard.ts";
 
 for (const screen of SCREENS) {
   browserTest(

@@ -8,7 +8,7 @@ import type { BrowserContextOptions, Page } from "../support/packages/playwright
 import type { Simulator } from "../../lib/simulator/simulator.ts";
 import { browser, expectAccessible, finished, WATCHABLE, WIDTHS } from "../support/browser/pages.ts";
 import { focused, tabTo } from "../support/browser/keyboard.ts";
-import { KEEPER_PASSWORD, NAS_CERTIFICATE, startUnset, withNas } from "../support/first_run.ts";
+import { KEEPER_PASSWORD, NAS_CERTIFICATE, startUnset, withNas } from "../support/program/first_run.ts";
 import { fingerprintOf } from "../support/network/certificates.ts";
 
 const [DESK, PHONE] = WIDTHS;

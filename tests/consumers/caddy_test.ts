@@ -1,10 +1,10 @@
 /** Protects the dashboard behind Caddy as documented: pages, forms and streams, below a path and on another port. */
 import assert from "node:assert/strict";
 import { startSimulator } from "../../lib/simulator/simulator.ts";
-import { TEST_CONFIG, TEST_TIMES } from "../support/dashboard.ts";
+import { TEST_CONFIG, TEST_TIMES } from "../support/pages/dashboard.ts";
 import { repeatedly } from "../support/deadline.ts";
 import { startCaddy } from "../support/network/network.ts";
-import { startProgram, withFolder } from "../support/program.ts";
+import { startProgram, withFolder } from "../support/program/program.ts";
 
 const ENV = {
   BASE_PATH: "/vms",

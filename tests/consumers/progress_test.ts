@@ -4,11 +4,11 @@
  */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { MAIN, withCommandLine } from "../support/command_line.ts";
+import { MAIN, withCommandLine } from "../support/program/command_line.ts";
 import { withFolder } from "../support/folder.ts";
-import { ENDED, openWindow } from "../support/window.ts";
+import { ENDED, openWindow } from "../support/program/window.ts";
 
-const CHILD = fileURLToPath(new URL("../support/progress_child.ts", import.meta.url));
+const CHILD = fileURLToPath(new URL("../support/program/progress_child.ts", import.meta.url));
 const DENO = Deno.execPath();
 const RUN = [DENO, "run", "-A", "--no-prompt"] as const;
 /** What a bar looks like. */

@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import grafana from "../../docs/monitoring/grafana.json" with { type: "json" };
-import { ACCESS } from "../support/access.ts";
+import { ACCESS } from "../support/pages/access.ts";
 import { expectAccepted } from "../support/consumers.ts";
 import { repeatedly } from "../support/deadline.ts";
-import { startDashboard } from "../support/dashboard.ts";
+import { startDashboard } from "../support/pages/dashboard.ts";
 import { withFolder } from "../support/folder.ts";
 
 const SHIPPED = fileURLToPath(new URL("../../docs/monitoring/", import.meta.url));

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { offeringOn } from "../../lib/images/offering/offering.ts";
 import { startPathServer } from "../../lib/secret_paths/path_server.ts";
 import { consume } from "../support/consumers.ts";
-import { rawImage } from "../support/disk_images.ts";
+import { rawImage } from "../support/images/disk_images.ts";
 import { withFolder } from "../support/folder.ts";
 
 const IMAGE = rawImage(3_000_000);

@@ -14,9 +14,9 @@ import type { SeedFacts, SeedFiles } from "../../lib/first_boot/rendering/seed.t
 import { readSeedTexts } from "../../lib/first_boot/rendering/seed_texts.ts";
 import type { SeedSection } from "../../lib/first_boot/types.ts";
 import { expectAccepted } from "../support/consumers.ts";
-import { documentedSeeds } from "../support/documented_seeds.ts";
+import { documentedSeeds } from "../support/vms/documented_seeds.ts";
 import { withFolder } from "../support/folder.ts";
-import { generatedTalos, generatedTalosInDocuments } from "../support/talos_samples.ts";
+import { generatedTalos, generatedTalosInDocuments } from "../support/vms/talos_samples.ts";
 import { FACTS, KEY } from "../unit/first_boot/seed_samples.ts";
 
 const SCHEMAS = new URL("../../../shared/facts/guests/", import.meta.url);

@@ -5,9 +5,9 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { startSimulator } from "../../lib/simulator/simulator.ts";
-import { START_FLAGS } from "../support/attacked.ts";
-import { TEST_CONFIG, TEST_TIMES } from "../support/dashboard.ts";
-import { withFolder } from "../support/program.ts";
+import { START_FLAGS } from "../support/program/attacked.ts";
+import { TEST_CONFIG, TEST_TIMES } from "../support/pages/dashboard.ts";
+import { withFolder } from "../support/program/program.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const UNIT = "truenas-vm-manager.service";

@@ -4,10 +4,10 @@
  */
 import assert from "node:assert/strict";
 import { startSimulator } from "../../lib/simulator/simulator.ts";
-import { TEST_CONFIG, TEST_TIMES } from "../support/dashboard.ts";
-import { text } from "../support/http.ts";
-import { START_FLAGS } from "../support/attacked.ts";
-import { type Program, startProgram, withFolder } from "../support/program.ts";
+import { TEST_CONFIG, TEST_TIMES } from "../support/pages/dashboard.ts";
+import { text } from "../support/pages/http.ts";
+import { START_FLAGS } from "../support/program/attacked.ts";
+import { type Program, startProgram, withFolder } from "../support/program/program.ts";
 
 Deno.test("edits to config.yaml apply without a restart, and mistakes are reported with their line", () =>
   withFolder(TEST_CONFIG, async (folder) => {

@@ -6,8 +6,8 @@ import assert from "node:assert/strict";
 import { connect, type Socket } from "node:net";
 import { makeCertificates } from "../support/network/certificates.ts";
 import { startSimulator } from "../../lib/simulator/simulator.ts";
-import { TEST_CONFIG, TEST_TIMES } from "../support/dashboard.ts";
-import { type Program, startProgram, withFolder } from "../support/program.ts";
+import { TEST_CONFIG, TEST_TIMES } from "../support/pages/dashboard.ts";
+import { type Program, startProgram, withFolder } from "../support/program/program.ts";
 
 const OPEN_FILES = 256;
 const HALF_OPEN = 600;

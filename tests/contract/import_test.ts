@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { startSimulator } from "../../lib/simulator/simulator.ts";
-import { TEST_CONFIG, TEST_TIMES } from "../support/dashboard.ts";
+import { TEST_CONFIG, TEST_TIMES } from "../support/pages/dashboard.ts";
 
 const LIBRARY = new URL("../../lib/mod.ts", import.meta.url).href;
 

@@ -14,8 +14,8 @@ import { type Simulator, startSimulator } from "../../lib/simulator/simulator.ts
 import type { CollectionEvent } from "../../lib/truenas/connection/protocol.ts";
 import { readVms } from "../../lib/truenas/read_inventory.ts";
 import type { Session } from "../../lib/truenas/connection/session.ts";
-import { startDashboard } from "../support/dashboard.ts";
-import { finishedOperation, FORM, planned, post } from "../support/http.ts";
+import { startDashboard } from "../support/pages/dashboard.ts";
+import { finishedOperation, FORM, planned, post } from "../support/pages/http.ts";
 import { openSession, sessionAt } from "../support/session.ts";
 
 /** What becomes of an event. */

@@ -1,7 +1,7 @@
 /** Protects the list from losing events that arrive while it is being read. */
 import assert from "node:assert/strict";
-import { startDashboard, TEST_TIMES } from "../support/dashboard.ts";
-import { text } from "../support/http.ts";
+import { startDashboard, TEST_TIMES } from "../support/pages/dashboard.ts";
+import { text } from "../support/pages/http.ts";
 import { openSession } from "../support/session.ts";
 
 /** Whether a vm.query has no filters. */

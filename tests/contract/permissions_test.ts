@@ -8,12 +8,12 @@ import { readSettings } from "../../lib/configuration/environment/settings.ts";
 import { describePermissions, type Permissions, permissionsOf } from "../../lib/configuration/permissions.ts";
 import { startSimulator } from "../../lib/simulator/simulator.ts";
 import { fingerprintOf, makeCertificates } from "../support/network/certificates.ts";
-import { TEST_CONFIG, TEST_TIMES } from "../support/dashboard.ts";
-import type { Attempt } from "../support/probe.ts";
+import { TEST_CONFIG, TEST_TIMES } from "../support/pages/dashboard.ts";
+import type { Attempt } from "../support/program/probe.ts";
 import { repeatedly, soon } from "../support/deadline.ts";
 import { listenForDisplay } from "../support/network/display.ts";
-import { START_FLAGS, startAttacked } from "../support/attacked.ts";
-import { beginWorkers, startProgram, withFolder } from "../support/program.ts";
+import { START_FLAGS, startAttacked } from "../support/program/attacked.ts";
+import { beginWorkers, startProgram, withFolder } from "../support/program/program.ts";
 
 const ENV = { API_USERNAME: "admin", API_PASSWORD: "pw", VNC_PASSWORD: "pw" };
 
@@ -222,7 +222,7 @@ Deno.test("the worker is refused everything else, from its first instruction (fa
         [["import", `file://${folder}/code.ts`], "TypeError"],
         [["worker", `file://${folder}/code.ts`], "NotCapable"],
       ];
-      const probe = new URL("../support/probe.ts", import.meta.url).href;
+      const probe = new URL("../support/program/probe.ts", import.meta.url).href;
       const program = await startAttacked(nas, folder, {
         flags,
         env: { STATE_DIR: `${folder}/state`, DASHBOARD_PASSWORD_FILE: `${folder}/password` },

@@ -6,9 +6,9 @@
 import assert from "node:assert/strict";
 import { startSimulator } from "../../lib/simulator/simulator.ts";
 import { repeatedly } from "../support/deadline.ts";
-import { startDashboard, TEST_CONFIG, TEST_TIMES } from "../support/dashboard.ts";
-import { cookieIn, send } from "../support/http.ts";
-import { startProgram, withFolder } from "../support/program.ts";
+import { startDashboard, TEST_CONFIG, TEST_TIMES } from "../support/pages/dashboard.ts";
+import { cookieIn, send } from "../support/pages/http.ts";
+import { startProgram, withFolder } from "../support/program/program.ts";
 
 /** What a proxy that speaks HTTPS says of a request. */
 const PROXIED = {

@@ -5,10 +5,10 @@
 import assert from "node:assert/strict";
 import { FAULT } from "../../lib/errors/unhandled_errors.ts";
 import { startSimulator } from "../../lib/simulator/simulator.ts";
-import { startAttacked } from "../support/attacked.ts";
-import { TEST_CONFIG, TEST_TIMES } from "../support/dashboard.ts";
-import { text } from "../support/http.ts";
-import { withFolder } from "../support/program.ts";
+import { startAttacked } from "../support/program/attacked.ts";
+import { TEST_CONFIG, TEST_TIMES } from "../support/pages/dashboard.ts";
+import { text } from "../support/pages/http.ts";
+import { withFolder } from "../support/program/program.ts";
 
 const WAYS: Readonly<Record<string, string>> = {
   "a rejected promise": `Promise.reject(new Error("stray-a"))`,

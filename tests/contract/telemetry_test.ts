@@ -1,8 +1,8 @@
 /** Protects users of OpenTelemetry: requests are spans by route, and so are operations and their steps. */
 import assert from "node:assert/strict";
 import { startSimulator } from "../../lib/simulator/simulator.ts";
-import { TEST_CONFIG, TEST_TIMES } from "../support/dashboard.ts";
-import { beginWorkers, startProgram, withFolder } from "../support/program.ts";
+import { TEST_CONFIG, TEST_TIMES } from "../support/pages/dashboard.ts";
+import { beginWorkers, startProgram, withFolder } from "../support/program/program.ts";
 
 interface Span {
   readonly name: string;

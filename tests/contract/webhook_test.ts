@@ -8,9 +8,9 @@ import { watch } from "../../lib/notifications/watch.ts";
 import { FOREIGN } from "../unit/plan/plan_samples.ts";
 import { noticeOfOperation, writeNotice } from "../../lib/notifications/notice.ts";
 import { SIGNATURE_HEADER, signatureOf, TIMESTAMP_HEADER, Webhook } from "../../lib/notifications/webhook.ts";
-import { loggerTo, TEST_CONFIG, TEST_TIMES } from "../support/dashboard.ts";
+import { loggerTo, TEST_CONFIG, TEST_TIMES } from "../support/pages/dashboard.ts";
 import { repeatedly } from "../support/deadline.ts";
-import { beginWorkers, startProgram, withFolder } from "../support/program.ts";
+import { beginWorkers, startProgram, withFolder } from "../support/program/program.ts";
 
 const SECRET = "webhook-secret-42";
 const NOTICE = { event: "nas.back", at: 0, title: "T", message: "M", isTrouble: false } as const;

@@ -7,13 +7,13 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { Journal } from "../../lib/operations/record/journal.ts";
 import type { SimulatedVersion } from "../../lib/simulator/types.ts";
-import { pictureOf, workersOf } from "../support/changing.ts";
-import { change, expectChanged, prepareChange } from "./change_points.ts";
-import { expectNoOrphans, expectOnce } from "./expected.ts";
-import { connect, startNas } from "./lab.ts";
-import { killAtPoint, type Point, strike, sweep } from "./points.ts";
+import { pictureOf, workersOf } from "../support/vms/changing.ts";
+import { change, expectChanged, prepareChange } from "./support/change_points.ts";
+import { expectNoOrphans, expectOnce } from "./support/expected.ts";
+import { connect, startNas } from "./support/lab.ts";
+import { killAtPoint, type Point, strike, sweep } from "./support/points.ts";
 
-const CHILD = fileURLToPath(new URL("./child.ts", import.meta.url));
+const CHILD = fileURLToPath(new URL("./support/child.ts", import.meta.url));
 
 type State = "STOPPED" | "RUNNING";
 

@@ -10,9 +10,9 @@ import type { Simulator } from "../../lib/simulator/simulator.ts";
 import type { SimulatedVersion } from "../../lib/simulator/types.ts";
 import { overwrite } from "../../lib/simulator/zfs/zfs.ts";
 import type { VMManager } from "../../lib/vm_manager.ts";
-import { expectNoOrphans } from "./expected.ts";
-import { connect, startNas, workers } from "./lab.ts";
-import { type Point, strike, sweep } from "./points.ts";
+import { expectNoOrphans } from "./support/expected.ts";
+import { connect, startNas, workers } from "./support/lab.ts";
+import { type Point, strike, sweep } from "./support/points.ts";
 
 const VERSIONS = ["25.10", "27.0"] as const;
 const SOURCES = [0, 1].map((n) => ({

@@ -15,18 +15,18 @@ import type { Simulator } from "../../lib/simulator/simulator.ts";
 import type { SimulatedVersion } from "../../lib/simulator/types.ts";
 import type { VMManager } from "../../lib/vm_manager.ts";
 import type { VMManagerOptions } from "../../lib/vm_manager_options.ts";
-import { fileDatasets, PART_BYTES, qcow2, sha256Of, storedDigest } from "../support/fetched_images.ts";
-import { addImageMaker } from "../support/image_maker.ts";
-import { type ImageServer, serveImages } from "../support/image_server.ts";
-import { RELEASES } from "../support/images_lab.ts";
-import { fetchedConfiguration, newImage } from "./fetched_configuration.ts";
-import { connect, startNas } from "./lab.ts";
-import { killAtPoint, type Point, strike, sweep } from "./points.ts";
+import { fileDatasets, PART_BYTES, qcow2, sha256Of, storedDigest } from "../support/images/fetched_images.ts";
+import { addImageMaker } from "../support/images/image_maker.ts";
+import { type ImageServer, serveImages } from "../support/images/image_server.ts";
+import { RELEASES } from "../support/images/images_lab.ts";
+import { fetchedConfiguration, newImage } from "./support/fetched_configuration.ts";
+import { connect, startNas } from "./support/lab.ts";
+import { killAtPoint, type Point, strike, sweep } from "./support/points.ts";
 
 const BYTES = qcow2();
 const SHA256 = sha256Of(BYTES);
 const PATH = "/mnt/tank/images/files-debian/debian.qcow2";
-const CHILD = fileURLToPath(new URL("./fetch_child.ts", import.meta.url));
+const CHILD = fileURLToPath(new URL("./support/fetch_child.ts", import.meta.url));
 const NEVER: Omit<Point, "version"> = { action: "fail", moment: "before", nth: Infinity };
 const WORK = ["add", "pull", "create"] as const;
 

@@ -12,7 +12,7 @@ import type { VmChange } from "../../lib/operations/steps/change_vm.ts";
 import type { Simulator } from "../../lib/simulator/simulator.ts";
 import type { SimulatedVersion } from "../../lib/simulator/types.ts";
 import type { VMManager } from "../../lib/vm_manager.ts";
-import { change, expectChanged, prepareChange } from "./change_points.ts";
+import { change, expectChanged, prepareChange } from "./support/change_points.ts";
 import {
   expectMinutes,
   expectNoOrphans,
@@ -20,9 +20,9 @@ import {
   expectPlanned,
   expectUntouched,
   picture,
-} from "./expected.ts";
-import { connect, startNas, workers } from "./lab.ts";
-import { type Point, SkippingClock, strike, sweep } from "./points.ts";
+} from "./support/expected.ts";
+import { connect, startNas, workers } from "./support/lab.ts";
+import { type Point, SkippingClock, strike, sweep } from "./support/points.ts";
 
 const NEVER: Omit<Point, "version"> = { action: "cut", moment: "before", nth: Infinity };
 

@@ -14,14 +14,14 @@ import { addDataset, addFile } from "../../lib/simulator/store.ts";
 import type { SimulatedVersion } from "../../lib/simulator/types.ts";
 import type { OperationView } from "../../lib/operations/types.ts";
 import type { VMManager } from "../../lib/vm_manager.ts";
-import { IMAGE, imageConfiguration } from "./image_configuration.ts";
-import { expectNoOrphans, picture } from "./expected.ts";
-import { connect, startNas } from "./lab.ts";
-import { type Point, strike, sweep } from "./points.ts";
+import { IMAGE, imageConfiguration } from "./support/image_configuration.ts";
+import { expectNoOrphans, picture } from "./support/expected.ts";
+import { connect, startNas } from "./support/lab.ts";
+import { type Point, strike, sweep } from "./support/points.ts";
 
 const GIB = 1024 ** 3;
 const VERSIONS = ["24.10", "25.10", "27.0"] as const;
-const CHILD = fileURLToPath(new URL("./image_child.ts", import.meta.url));
+const CHILD = fileURLToPath(new URL("./support/image_child.ts", import.meta.url));
 const NEVER: Omit<Point, "version"> = { action: "fail", moment: "before", nth: Infinity };
 
 async function startWithImage(version: SimulatedVersion): Promise<Simulator> {

@@ -18,11 +18,11 @@ import {
   expectUntouched,
   picture,
   snapshotDisks,
-} from "./expected.ts";
-import { connect, startNas, workers } from "./lab.ts";
-import { killAtPoint, type Point, strike, sweep } from "./points.ts";
+} from "./support/expected.ts";
+import { connect, startNas, workers } from "./support/lab.ts";
+import { killAtPoint, type Point, strike, sweep } from "./support/points.ts";
 
-const CHILD = fileURLToPath(new URL("./child.ts", import.meta.url));
+const CHILD = fileURLToPath(new URL("./support/child.ts", import.meta.url));
 const MOMENTS = ["before", "middle", "after", "late"] as const;
 const NEVER: Omit<Point, "version"> = { action: "kill", moment: "before", nth: Infinity };
 

@@ -12,12 +12,12 @@ import type { Simulator } from "../../lib/simulator/simulator.ts";
 import { addDataset, addFile } from "../../lib/simulator/store.ts";
 import type { SimulatedVersion } from "../../lib/simulator/types.ts";
 import type { VMManager } from "../../lib/vm_manager.ts";
-import { IMAGE, imageConfiguration } from "./image_configuration.ts";
-import { connect, startNas } from "./lab.ts";
-import { type Point, strike, sweep } from "./points.ts";
+import { IMAGE, imageConfiguration } from "./support/image_configuration.ts";
+import { connect, startNas } from "./support/lab.ts";
+import { type Point, strike, sweep } from "./support/points.ts";
 
 const VERSIONS = ["25.10", "27.0"] as const;
-const CHILD = fileURLToPath(new URL("./remove_image_child.ts", import.meta.url));
+const CHILD = fileURLToPath(new URL("./support/remove_image_child.ts", import.meta.url));
 const configuration = imageConfiguration(3);
 const REQUEST = { image: "debian", only: [], promote: true };
 

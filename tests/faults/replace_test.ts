@@ -19,9 +19,9 @@ import {
   expectPlanned,
   expectUntouched,
   picture,
-} from "./expected.ts";
-import { connect, replacing, startNas, workers } from "./lab.ts";
-import { killAtPoint, type Point, SkippingClock, strike, sweep } from "./points.ts";
+} from "./support/expected.ts";
+import { connect, replacing, startNas, workers } from "./support/lab.ts";
+import { killAtPoint, type Point, SkippingClock, strike, sweep } from "./support/points.ts";
 
 const COUNT = 2;
 const NEVER: Omit<Point, "version"> = { action: "cut", moment: "before", nth: Infinity };
@@ -220,7 +220,7 @@ for (const then of ["resume", "roll back"] as const) {
     }));
 }
 
-const CHILD = fileURLToPath(new URL("./child.ts", import.meta.url));
+const CHILD = fileURLToPath(new URL("./support/child.ts", import.meta.url));
 
 async function killed(point: Point, then: "resume" | "roll back"): Promise<boolean> {
   const folder = await Deno.makeTempDir();

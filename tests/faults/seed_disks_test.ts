@@ -11,11 +11,11 @@ import type { Simulator } from "../../lib/simulator/simulator.ts";
 import { addDataset, devicesOf } from "../../lib/simulator/store.ts";
 import type { SimulatedVersion } from "../../lib/simulator/types.ts";
 import type { VMManager } from "../../lib/vm_manager.ts";
-import { expectNoOrphans, expectOnce, expectPlanned, expectUntouched, picture } from "./expected.ts";
-import { connect, seededOnDisk, startNas } from "./lab.ts";
-import { killAtPoint, type Point, strike, sweep } from "./points.ts";
+import { expectNoOrphans, expectOnce, expectPlanned, expectUntouched, picture } from "./support/expected.ts";
+import { connect, seededOnDisk, startNas } from "./support/lab.ts";
+import { killAtPoint, type Point, strike, sweep } from "./support/points.ts";
 
-const CHILD = fileURLToPath(new URL("./child.ts", import.meta.url));
+const CHILD = fileURLToPath(new URL("./support/child.ts", import.meta.url));
 const TYPES = [{ type: "worker", startPort: 5920 }];
 
 /** The dataset of images stays, as it is meant to. */

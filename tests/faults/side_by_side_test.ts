@@ -8,11 +8,11 @@ import { Journal } from "../../lib/operations/record/journal.ts";
 import type { Simulator } from "../../lib/simulator/simulator.ts";
 import type { SimulatedVersion } from "../../lib/simulator/types.ts";
 import type { VMManager } from "../../lib/vm_manager.ts";
-import { expectNoOrphans, expectOnce, expectPlanned, expectUntouched, picture } from "./expected.ts";
-import { connect, createBoth, startNas, workers } from "./lab.ts";
-import { killAtPoint, type Point, strike, sweep } from "./points.ts";
+import { expectNoOrphans, expectOnce, expectPlanned, expectUntouched, picture } from "./support/expected.ts";
+import { connect, createBoth, startNas, workers } from "./support/lab.ts";
+import { killAtPoint, type Point, strike, sweep } from "./support/points.ts";
 
-const CHILD = fileURLToPath(new URL("./child.ts", import.meta.url));
+const CHILD = fileURLToPath(new URL("./support/child.ts", import.meta.url));
 const COUNT = 2;
 
 async function count(version: SimulatedVersion): Promise<number> {

@@ -15,9 +15,9 @@ import {
   expectUntouched,
   picture,
   snapshotDisks,
-} from "./expected.ts";
-import { connect, startNas, workers } from "./lab.ts";
-import { type Point, strike, sweep } from "./points.ts";
+} from "./support/expected.ts";
+import { connect, startNas, workers } from "./support/lab.ts";
+import { type Point, strike, sweep } from "./support/points.ts";
 
 const MOMENTS = ["before", "middle", "after"] as const;
 const NEVER: Omit<Point, "version"> = { action: "fail", moment: "before", nth: Infinity };

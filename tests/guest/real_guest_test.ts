@@ -14,7 +14,7 @@ import { type Simulator, startSimulator } from "../../lib/simulator/simulator.ts
 import { addDataset, addFile, devicesOf } from "../../lib/simulator/store.ts";
 import { GIB } from "../../lib/units.ts";
 import { VMManager } from "../../lib/vm_manager.ts";
-import { TEST_TIMES } from "../support/dashboard.ts";
+import { TEST_TIMES } from "../support/pages/dashboard.ts";
 import { expectPrograms } from "../support/guest/commands.ts";
 import { type GuestImage, guestImage } from "../support/guest/image.ts";
 import { hasKvm } from "../support/guest/kvm.ts";

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import project from "../../deno.json" with { type: "json" };
 import { parse } from "../../lib/configuration/yaml.ts";
-import { TEST_CONFIG } from "../support/dashboard.ts";
+import { TEST_CONFIG } from "../support/pages/dashboard.ts";
 import { configurationOf, USER, withImage } from "./support/image.ts";
 import { built, end, succeed, tell } from "./support/packages.ts";
 import { settingsFor, visit } from "./support/visit.ts";

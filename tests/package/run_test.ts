@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { bundleProgram, readSources } from "../../packaging/program.ts";
-import { TEST_CONFIG } from "../support/dashboard.ts";
+import { TEST_CONFIG } from "../support/pages/dashboard.ts";
 import { ARCHITECTURE, built, end, namesIn, succeed, tell, withPublicFolder } from "./support/packages.ts";
 import { settingsFor, type Start, type Visit } from "./support/visit.ts";
 

@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { Ajv } from "../support/packages/ajv.ts";
 import project from "../../deno.json" with { type: "json" };
 import { parse } from "../../lib/configuration/yaml.ts";
-import { TEST_CONFIG } from "../support/dashboard.ts";
+import { TEST_CONFIG } from "../support/pages/dashboard.ts";
 import { USER, withImage } from "./support/image.ts";
 import { end, succeed, withPublicFolder } from "./support/packages.ts";
 import { APP, ITEM, PORTALS, QUESTIONS_FILE } from "./support/truenas_app_schema.ts";

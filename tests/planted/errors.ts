@@ -118,7 +118,7 @@ export const PLANTED_ERRORS: readonly PlantedError[] = [
   },
   {
     name: "pages may be shown in a frame of another site",
-    file: "routes/server/security_headers.ts",
+    file: "routes/server/http/security_headers.ts",
     find: "      frameAncestors: [\"'none'\"],\n",
     replace: "",
     caughtBy: {
@@ -173,14 +173,14 @@ export const PLANTED_ERRORS: readonly PlantedError[] = [
   },
   {
     name: "a redirect may lead to a script",
-    file: "routes/server/headers.ts",
+    file: "routes/server/http/headers.ts",
     find: "return isOwnPath(value) || (isHeaderText(value) && /^https?:\\/\\//.test(value));",
     replace: "return isHeaderText(value);",
     caughtBy: { tests: ["tests/routes/headers_test.ts"], filter: "(fault 6)" },
   },
   {
     name: "browsers send no origin with forms",
-    file: "routes/server/security_headers.ts",
+    file: "routes/server/http/security_headers.ts",
     find: 'referrerPolicy: "same-origin"',
     replace: 'referrerPolicy: "no-referrer"',
     caughtBy: {

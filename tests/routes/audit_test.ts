@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { AUDIT_SHARES, AuditLog, MAX_AUDIT_ENTRIES } from "../../lib/observability/audit.ts";
 import { OperationStore } from "../../lib/operations/record/store.ts";
-import { journalOn, startDashboard, type TestDashboard } from "../support/dashboard.ts";
+import { journalOn, startDashboard, type TestDashboard } from "../support/pages/dashboard.ts";
 import {
   finishedOperation,
   FORM,
@@ -15,7 +15,7 @@ import {
   signIn,
   text,
   withDashboard,
-} from "../support/http.ts";
+} from "../support/pages/http.ts";
 import type { AuditEntry } from "../../lib/observability/audit_entry.ts";
 
 const ACCESS = { password: "open sesame", viewerPassword: "just looking" };

@@ -1,7 +1,7 @@
 /** Protects the pictures of what the NAS has: no page waits for a connection because of them, and they stay true. */
 import assert from "node:assert/strict";
-import { startDashboard } from "../support/dashboard.ts";
-import { post, text } from "../support/http.ts";
+import { startDashboard } from "../support/pages/dashboard.ts";
+import { post, text } from "../support/pages/http.ts";
 
 /** Far below the time that a read here may wait for its connection. */
 const PATIENCE_MS = 10_000;

@@ -3,8 +3,8 @@
  * missing roles at the button that would fail, a warning without encryption, and the age of the list. Over real HTTP.
  */
 import assert from "node:assert/strict";
-import { startDashboard, type TestDashboard } from "../support/dashboard.ts";
-import { planned, post, text, withDashboard } from "../support/http.ts";
+import { startDashboard, type TestDashboard } from "../support/pages/dashboard.ts";
+import { planned, post, text, withDashboard } from "../support/pages/http.ts";
 
 Deno.test("GET /connection shows address, account, release, API and roles, as a page and as JSON", () =>
   withDashboard({}, async ({ url, simulator }) => {

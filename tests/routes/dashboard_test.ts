@@ -4,8 +4,8 @@
  * simulated NAS.
  */
 import assert from "node:assert/strict";
-import { DISPLAY_PASSWORD } from "../support/dashboard.ts";
-import { finishedOperation, FORM, planned, post, text, withDashboard } from "../support/http.ts";
+import { DISPLAY_PASSWORD } from "../support/pages/dashboard.ts";
+import { finishedOperation, FORM, planned, post, text, withDashboard } from "../support/pages/http.ts";
 
 Deno.test("the same URL answers with a page, or with its content for htmx", () =>
   withDashboard({ simulator: { foreignVms: 1 } }, async ({ url }) => {

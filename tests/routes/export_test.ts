@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { EXPORT_FORMATS } from "../../lib/exports/formats.ts";
 import { EXPORT_NAMES } from "../../lib/exports/names.ts";
 import { until } from "../support/deadline.ts";
-import { text, withDashboard } from "../support/http.ts";
+import { text, withDashboard } from "../support/pages/http.ts";
 
 Deno.test("GET /export shows the listed VMs in each format, and downloads them", () =>
   withDashboard(

@@ -6,10 +6,10 @@ import assert from "node:assert/strict";
 import { Hono } from "hono";
 import { silentLogger } from "../../lib/observability/logging.ts";
 import { startSimulator } from "../../lib/simulator/simulator.ts";
-import { checkHeaders, isOwnPath } from "../../routes/server/headers.ts";
-import { startDashboard, TEST_CONFIG, TEST_TIMES } from "../support/dashboard.ts";
-import { send, signIn, text } from "../support/http.ts";
-import { startProgram, withFolder } from "../support/program.ts";
+import { checkHeaders, isOwnPath } from "../../routes/server/http/headers.ts";
+import { startDashboard, TEST_CONFIG, TEST_TIMES } from "../support/pages/dashboard.ts";
+import { send, signIn, text } from "../support/pages/http.ts";
+import { startProgram, withFolder } from "../support/program/program.ts";
 
 /** Every character that may not stand in a header, as a URL carries it. */
 const ESCAPES = [...Array(0x20).keys(), 0x7f, 0x80, 0x85, 0xa0, 0xff, 0x2028, 0x1f9ca].map((code) =>

@@ -7,9 +7,9 @@ import { LOAD_EVENTS } from "../../lib/inventory/host_load.ts";
 import type { HostSample } from "../../lib/inventory/inventory.ts";
 import { HostLoad } from "../../templates/parts/host_load.tsx";
 import { loadView } from "../../routes/vms/load_view.ts";
-import { startDashboard, TEST_TIMES, type TestDashboard } from "../support/dashboard.ts";
+import { startDashboard, TEST_TIMES, type TestDashboard } from "../support/pages/dashboard.ts";
 import { repeatedly, soon } from "../support/deadline.ts";
-import { text } from "../support/http.ts";
+import { text } from "../support/pages/http.ts";
 
 const FAST = { ...TEST_TIMES, measuringSecondMs: 10 } as const;
 const ACCOUNT = { username: "vm", password: "vm-password", roles: ["VM_WRITE", "DATASET_READ"] };

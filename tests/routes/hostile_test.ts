@@ -5,9 +5,9 @@
  */
 import assert from "node:assert/strict";
 import { until } from "../support/deadline.ts";
-import { powerOff, startDashboard, type TestDashboard } from "../support/dashboard.ts";
-import { cookieIn } from "../support/http.ts";
-import { ACCESS } from "../support/access.ts";
+import { powerOff, startDashboard, type TestDashboard } from "../support/pages/dashboard.ts";
+import { cookieIn } from "../support/pages/http.ts";
+import { ACCESS } from "../support/pages/access.ts";
 import { readForm, SlowBody } from "../../routes/forms/read_form.ts";
 
 /** Public, because they reveal nothing about the NAS. */

@@ -1,8 +1,8 @@
 /** Protects what an open operation page is sent: single lanes while the picture's frame stays, else all of it. */
 import assert from "node:assert/strict";
 import type { OperationFact, StepStatus } from "../../lib/operations/types.ts";
-import type { TestDashboard } from "../support/dashboard.ts";
-import { signIn, withDashboard } from "../support/http.ts";
+import type { TestDashboard } from "../support/pages/dashboard.ts";
+import { signIn, withDashboard } from "../support/pages/http.ts";
 
 const ACCESS = { password: "open sesame", viewerPassword: "just looking" };
 

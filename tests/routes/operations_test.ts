@@ -4,8 +4,16 @@
  */
 import assert from "node:assert/strict";
 import { repeatedly } from "../support/deadline.ts";
-import { powerOff } from "../support/dashboard.ts";
-import { create, finishedOperation, FORM, planned, post, text, withDashboard } from "../support/http.ts";
+import { powerOff } from "../support/pages/dashboard.ts";
+import {
+  create,
+  finishedOperation,
+  FORM,
+  planned,
+  post,
+  text,
+  withDashboard,
+} from "../support/pages/http.ts";
 
 Deno.test("GET /operations/:id/events resumes after Last-Event-ID without a gap or a repeat", () =>
   withDashboard({}, async (dashboard) => {

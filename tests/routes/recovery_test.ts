@@ -5,8 +5,8 @@
 import assert from "node:assert/strict";
 import { qcow2Head } from "../../lib/simulator/images/disk_image.ts";
 import { addDataset, addFile } from "../../lib/simulator/store.ts";
-import { IMAGE, IMAGE_BYTES, IMAGE_DISK_BYTES } from "../support/images_lab.ts";
-import type { TestDashboard } from "../support/dashboard.ts";
+import { IMAGE, IMAGE_BYTES, IMAGE_DISK_BYTES } from "../support/images/images_lab.ts";
+import type { TestDashboard } from "../support/pages/dashboard.ts";
 import { repeatedly } from "../support/deadline.ts";
 import {
   create,
@@ -18,7 +18,7 @@ import {
   post,
   text,
   withDashboard,
-} from "../support/http.ts";
+} from "../support/pages/http.ts";
 
 function zvols({ simulator }: TestDashboard): string[] {
   return [...simulator.store.datasets.keys()].filter((name) => name.startsWith("tank/vms/"));

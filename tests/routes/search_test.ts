@@ -1,7 +1,7 @@
 /** Protects the search: it finds VMs, types, operations, pages and actions, and offers viewers no changes. */
 import assert from "node:assert/strict";
-import { powerOff } from "../support/dashboard.ts";
-import { signIn, text, withDashboard } from "../support/http.ts";
+import { powerOff } from "../support/pages/dashboard.ts";
+import { signIn, text, withDashboard } from "../support/pages/http.ts";
 
 interface Found {
   readonly kind: string;

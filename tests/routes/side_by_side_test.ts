@@ -3,10 +3,18 @@
  * and everything else starts. Over real HTTP.
  */
 import assert from "node:assert/strict";
-import type { TestDashboard } from "../support/dashboard.ts";
+import type { TestDashboard } from "../support/pages/dashboard.ts";
 import { CONFIG } from "../support/lab.ts";
 import { repeatedly } from "../support/deadline.ts";
-import { finishedOperation, FORM, hidden, planned, post, text, withDashboard } from "../support/http.ts";
+import {
+  finishedOperation,
+  FORM,
+  hidden,
+  planned,
+  post,
+  text,
+  withDashboard,
+} from "../support/pages/http.ts";
 
 /** Starts a creation that holds before its first VM; it goes on when it is released. */
 async function begin({ manager, simulator, configuration }: TestDashboard, type: string, running: number) {

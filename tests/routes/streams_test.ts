@@ -5,9 +5,9 @@
 import assert from "node:assert/strict";
 import { mock } from "node:test";
 import { SESSION_LIMITS } from "../../routes/auth/sessions.ts";
-import { powerOff, startDashboard, type TestDashboard } from "../support/dashboard.ts";
+import { powerOff, startDashboard, type TestDashboard } from "../support/pages/dashboard.ts";
 import { soon } from "../support/deadline.ts";
-import { send, signIn, text } from "../support/http.ts";
+import { send, signIn, text } from "../support/pages/http.ts";
 
 async function openStreams({ url }: TestDashboard): Promise<number> {
   const metrics = await text(fetch(`${url}/metrics`));

@@ -1,7 +1,7 @@
 /** Protects what pages are told of operations that they knew as running. */
 import assert from "node:assert/strict";
-import { powerOff } from "../support/dashboard.ts";
-import { text, withDashboard } from "../support/http.ts";
+import { powerOff } from "../support/pages/dashboard.ts";
+import { text, withDashboard } from "../support/pages/http.ts";
 
 Deno.test("GET /tasks tells which operations have ended, and which do not exist any more", () =>
   withDashboard({ simulator: { foreignVms: 1 } }, async (dashboard) => {

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { TemplateTexts } from "../../lib/configuration/editing/template_texts.ts";
 import { TemplateManager } from "../../lib/template_manager.ts";
 import { unpacked } from "../support/consumers.ts";
-import type { DashboardOptions, TestDashboard } from "../support/dashboard.ts";
+import type { DashboardOptions, TestDashboard } from "../support/pages/dashboard.ts";
 import {
   create,
   finishedOperation,
@@ -17,7 +17,7 @@ import {
   signIn,
   text,
   withDashboard,
-} from "../support/http.ts";
+} from "../support/pages/http.ts";
 
 /** Their paths in the folder of the templates, without the ending. */
 const TEMPLATES = ["vms/vm", "devices/display", "devices/cdrom", "devices/nic", "devices/disk"];

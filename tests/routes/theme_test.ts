@@ -1,6 +1,6 @@
 /** Protects the choice of colours: a form sets a cookie and leads back, signed in or not, and never off this site. */
 import assert from "node:assert/strict";
-import { cookieIn, post, send, signIn, text, withDashboard } from "../support/http.ts";
+import { cookieIn, post, send, signIn, text, withDashboard } from "../support/pages/http.ts";
 
 Deno.test("POST /theme keeps the choice in a cookie and leads back to the page", () =>
   withDashboard({}, async (dashboard) => {

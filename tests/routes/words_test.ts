@@ -3,9 +3,9 @@
  * command line say the same. Over real HTTP, and with the real program.
  */
 import assert from "node:assert/strict";
-import { runProgram, withCommandLine } from "../support/command_line.ts";
-import { TEST_CONFIG } from "../support/dashboard.ts";
-import { FORM, post, text, withDashboard } from "../support/http.ts";
+import { runProgram, withCommandLine } from "../support/program/command_line.ts";
+import { TEST_CONFIG } from "../support/pages/dashboard.ts";
+import { FORM, post, text, withDashboard } from "../support/pages/http.ts";
 
 Deno.test("a refused connection, an unknown name and a lost NAS are reported in words with a remedy (fault 37)", async () => {
   const folder = await Deno.makeTempDir();

@@ -9,7 +9,7 @@ import { addDataset } from "../../lib/simulator/store.ts";
 import type { SimulatorOptions } from "../../lib/simulator/types.ts";
 import { VMManager } from "../../lib/vm_manager.ts";
 import type { VMManagerOptions } from "../../lib/vm_manager_options.ts";
-import { TEST_CONFIG, TEST_SETTLE, TEST_TIMES } from "./dashboard.ts";
+import { TEST_CONFIG, TEST_SETTLE, TEST_TIMES } from "./pages/dashboard.ts";
 
 /** The default configuration of tests. */
 export const CONFIG: FlatConfiguration = parseConfiguration(TEST_CONFIG, "config.yaml").configuration;

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { type Simulator, startSimulator } from "../../lib/simulator/simulator.ts";
 import type { SimulatedVersion, SimulatorOptions } from "../../lib/simulator/types.ts";
-import { TEST_TIMES } from "./dashboard.ts";
+import { TEST_TIMES } from "./pages/dashboard.ts";
 
 /** A reply to a call. */
 export interface Answer {

@@ -6,7 +6,7 @@ import { startSimulator } from "../../lib/simulator/simulator.ts";
 import { goAwayOnce, tellStory } from "../../lib/simulator/story.ts";
 import { parseConfiguration } from "../../lib/configuration/load_configuration.ts";
 import { VMManager } from "../../lib/vm_manager.ts";
-import { TEST_CONFIG } from "../support/dashboard.ts";
+import { TEST_CONFIG } from "../support/pages/dashboard.ts";
 
 Deno.test("the story leaves a VM that was rolled back, one that differs, and an interrupted operation to decide about", async () => {
   await using simulator = await startSimulator({ foreignVms: 2 });

@@ -1,5 +1,5 @@
 /** Removes a VM's snapshots of earlier checkpoints that have expired, once the new checkpoint is whole. */
-import { NotSent } from "../../operations/call_limiter.ts";
+import { NotSent } from "../../operations/limits/call_limiter.ts";
 import { Cancelled, runStep, type Step, StepFailure } from "../../operations/steps/run_step.ts";
 import type { VmContext } from "../../operations/steps/run_vm.ts";
 import { formatCount } from "../../units.ts";

@@ -2,7 +2,7 @@
 import { TrueNASError } from "../../errors/errors.ts";
 import { isRefusedWith, isTransient } from "../../errors/refusals.ts";
 import type { Vm } from "../../inventory/inventory.ts";
-import type { KeptMemory } from "../../operations/memory_reservation.ts";
+import type { KeptMemory } from "../../operations/limits/memory_reservation.ts";
 import { expectVm, type VmContext } from "../../operations/steps/run_vm.ts";
 import type { Step, StepContext } from "../../operations/steps/run_step.ts";
 import { expectEffect, expectImages, startVm } from "../../operations/steps/vm_steps.ts";

@@ -3,8 +3,8 @@
  * back, proves it by reading, and starts it again.
  */
 import { TrueNASCallError, TrueNASError } from "../../errors/errors.ts";
-import { NotSent } from "../../operations/call_limiter.ts";
-import type { KeptMemory } from "../../operations/memory_reservation.ts";
+import { NotSent } from "../../operations/limits/call_limiter.ts";
+import type { KeptMemory } from "../../operations/limits/memory_reservation.ts";
 import { Cancelled, pause, runStep, type Step, StepFailure } from "../../operations/steps/run_step.ts";
 import {
   expectVm,

@@ -13,7 +13,7 @@ import { followJob } from "../../truenas/jobs.ts";
 import { fetchDatasets, fetchDiskUsers, fetchVm } from "../../truenas/batched_reads.ts";
 import { formatCount } from "../../units.ts";
 import type { Dataset, Reading, Vm } from "../../inventory/inventory.ts";
-import { NotSent } from "../call_limiter.ts";
+import { NotSent } from "../limits/call_limiter.ts";
 import { Cancelled, runStep, skipStep, type Step } from "./run_step.ts";
 import { describeLeft, runVm, type VmContext, type VmResult } from "./run_vm.ts";
 import { deleteVmStep, isOn, powerOffStep } from "./vm_steps.ts";

@@ -9,7 +9,7 @@ import type { Caller } from "../../truenas/client.ts";
 import { ForgottenJobError } from "../../truenas/jobs.ts";
 import type { MethodName } from "../../truenas/method_types.ts";
 import type { OperationLog } from "../record/log.ts";
-import { NotSent } from "../call_limiter.ts";
+import { NotSent } from "../limits/call_limiter.ts";
 import type { Outages } from "../outages.ts";
 import type { PlannedReady } from "../../first_boot/types.ts";
 import type { Evidence, StepError } from "../types.ts";

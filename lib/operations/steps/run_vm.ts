@@ -8,8 +8,8 @@ import { fetchVm } from "../../truenas/batched_reads.ts";
 import type { Caller } from "../../truenas/client.ts";
 import type { VmRow } from "../../truenas/method_types.ts";
 import { vmQuery } from "../../truenas/methods.ts";
-import type { VmMemory } from "../memory_reservation.ts";
-import { NotSent } from "../call_limiter.ts";
+import type { VmMemory } from "../limits/memory_reservation.ts";
+import { NotSent } from "../limits/call_limiter.ts";
 import type { VmOutcome } from "../types.ts";
 import {
   Cancelled,

@@ -4,7 +4,7 @@ import type { Caller } from "../../truenas/client.ts";
 import type { MethodName } from "../../truenas/method_types.ts";
 import { fetchVm } from "../../truenas/batched_reads.ts";
 import { readMissingFiles } from "../../truenas/read_inventory.ts";
-import type { VmMemory } from "../memory_reservation.ts";
+import type { VmMemory } from "../limits/memory_reservation.ts";
 import { pollUntil, type Step, type StepContext } from "./run_step.ts";
 import type { RemovalContext } from "./zvol_removal.ts";
 

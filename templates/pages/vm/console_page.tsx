@@ -4,9 +4,9 @@ import type { Display, Vm } from "../../../lib/inventory/inventory.ts";
 import { Layout, type PageFrame } from "../../layout.tsx";
 import { Notice, ViewerNotice, Warning } from "../../parts/common.tsx";
 import { Icon } from "../../parts/icons.tsx";
-import { ConsoleStates } from "../../parts/vm/console_states.tsx";
-import { ConsoleTabs } from "../../parts/vm/console_tabs.tsx";
-import { DisplayCloses } from "../../parts/vm/display_closes.tsx";
+import { ConsoleStates } from "../../parts/vm/console/console_states.tsx";
+import { ConsoleTabs } from "../../parts/vm/console/console_tabs.tsx";
+import { DisplayCloses } from "../../parts/vm/console/display_closes.tsx";
 import { VmHead, type VmHeadProps } from "../../parts/vm/head.tsx";
 import { paths } from "../../paths.ts";
 

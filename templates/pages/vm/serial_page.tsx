@@ -2,8 +2,8 @@
 import type { Vm } from "../../../lib/inventory/inventory.ts";
 import { Layout, type PageFrame } from "../../layout.tsx";
 import { Notice, ViewerNotice } from "../../parts/common.tsx";
-import { ConsoleStates } from "../../parts/vm/console_states.tsx";
-import { ConsoleTabs } from "../../parts/vm/console_tabs.tsx";
+import { ConsoleStates } from "../../parts/vm/console/console_states.tsx";
+import { ConsoleTabs } from "../../parts/vm/console/console_tabs.tsx";
 import { VmHead, type VmHeadProps } from "../../parts/vm/head.tsx";
 import { paths } from "../../paths.ts";
 

@@ -1,5 +1,5 @@
 /** How many calls of operations run at once, while an operation is running. */
-import type { Concurrency } from "../../../lib/operations/call_limiter.ts";
+import type { Concurrency } from "../../../lib/operations/limits/call_limiter.ts";
 import { formatCount } from "../../../lib/units.ts";
 
 /** The line; hidden when no operation is running. */

@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import type { Page } from "../../support/packages/playwright.ts";
-import type { TestDashboard } from "../../support/dashboard.ts";
+import type { TestDashboard } from "../../support/pages/dashboard.ts";
 import { soon } from "../../support/deadline.ts";
 import { browser, browserTest, expectAccessibleEverywhere, SCREENS } from "../../support/browser/pages.ts";
 import { freeDisplayPort } from "../../support/network/display.ts";

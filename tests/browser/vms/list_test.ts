@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import type { Page } from "../../support/packages/playwright.ts";
-import { idOf, startDashboard } from "../../support/dashboard.ts";
+import { idOf, startDashboard } from "../../support/pages/dashboard.ts";
 import {
   browser,
   browserTest,

@@ -7,7 +7,7 @@ import { isDeepStrictEqual } from "node:util";
 import fc from "../../support/packages/fast_check.ts";
 import type { Page } from "../../support/packages/playwright.ts";
 import { TrueNASCallError } from "../../../lib/errors/errors.ts";
-import { idOf, startDashboard, type TestDashboard } from "../../support/dashboard.ts";
+import { idOf, startDashboard, type TestDashboard } from "../../support/pages/dashboard.ts";
 import { repeatedly } from "../../support/deadline.ts";
 import { openSession } from "../../support/session.ts";
 import { browser, browserTest, expectAccessible, row, SCREENS } from "../../support/browser/pages.ts";

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { repeatedly } from "../../support/deadline.ts";
-import { idOf } from "../../support/dashboard.ts";
+import { idOf } from "../../support/pages/dashboard.ts";
 import {
   browser,
   browserTest,

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { repeatedly } from "../../support/deadline.ts";
-import { idOf } from "../../support/dashboard.ts";
+import { idOf } from "../../support/pages/dashboard.ts";
 import { browserTest, openMenu, PLACES } from "../../support/browser/pages.ts";
 
 for (const { version, screen } of PLACES) {

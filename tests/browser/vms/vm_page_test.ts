@@ -4,7 +4,7 @@
  * and the display's password is shown only on a click.
  */
 import assert from "node:assert/strict";
-import { idOf } from "../../support/dashboard.ts";
+import { idOf } from "../../support/pages/dashboard.ts";
 import {
   browser,
   browserTest,

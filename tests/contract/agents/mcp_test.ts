@@ -5,12 +5,12 @@
 import assert from "node:assert/strict";
 import { type Simulator, startSimulator } from "../../../lib/simulator/simulator.ts";
 import type { SimulatorOptions } from "../../../lib/simulator/types.ts";
-import { type Agent, startAgent, startSilentAgent } from "../../support/agent.ts";
-import { DISPLAY_PASSWORD, TEST_CONFIG, TEST_TIMES } from "../../support/dashboard.ts";
+import { type Agent, startAgent, startSilentAgent } from "../../support/program/agent.ts";
+import { DISPLAY_PASSWORD, TEST_CONFIG, TEST_TIMES } from "../../support/pages/dashboard.ts";
 import { repeatedly, soon } from "../../support/deadline.ts";
-import { hidden } from "../../support/http.ts";
-import { runProgram } from "../../support/command_line.ts";
-import { type Program, startProgram, withFolder } from "../../support/program.ts";
+import { hidden } from "../../support/pages/http.ts";
+import { runProgram } from "../../support/program/command_line.ts";
+import { type Program, startProgram, withFolder } from "../../support/program/program.ts";
 
 const WORKERS = { types: ["worker"] };
 const NAMES = ["worker01", "worker02", "worker03"];

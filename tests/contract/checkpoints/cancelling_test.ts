@@ -1,7 +1,7 @@
 /** Protects cancelling a checkpoint or a rollback: what was begun of a VM is undone or finished, and VMs that ran run. */
 import assert from "node:assert/strict";
 import type { OperationEvent } from "../../../lib/operations/types.ts";
-import { contents, onReleases, snapshots, states, take, write } from "../../support/checkpoints.ts";
+import { contents, onReleases, snapshots, states, take, write } from "../../support/vms/checkpoints.ts";
 
 /** Cancels when this step begins. */
 function cancelAt(wanted: string) {

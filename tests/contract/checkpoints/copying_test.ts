@@ -10,7 +10,7 @@ import type { CreationRequest } from "../../../lib/plan/creation_input.ts";
 import type { Simulator } from "../../../lib/simulator/simulator.ts";
 import { addSnapshot } from "../../../lib/simulator/zfs/zfs.ts";
 import type { VMManager } from "../../../lib/vm_manager.ts";
-import { onReleases, snapshots, take, write } from "../../support/checkpoints.ts";
+import { onReleases, snapshots, take, write } from "../../support/vms/checkpoints.ts";
 import { vmNamed, vmNames, zvols } from "../../support/lab.ts";
 
 const GIB = 1024 ** 3;

@@ -14,7 +14,7 @@ import {
   states,
   take,
   write,
-} from "../../support/checkpoints.ts";
+} from "../../support/vms/checkpoints.ts";
 import type { OperationEvent } from "../../../lib/operations/types.ts";
 import type { VMManager } from "../../../lib/vm_manager.ts";
 import { addByHand, vmNamed } from "../../support/lab.ts";

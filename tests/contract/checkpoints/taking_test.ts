@@ -14,7 +14,7 @@ import {
   snapshots,
   states,
   take,
-} from "../../support/checkpoints.ts";
+} from "../../support/vms/checkpoints.ts";
 import { addByHand, credentials, vmNamed, withLab } from "../../support/lab.ts";
 import { VMManager } from "../../../lib/vm_manager.ts";
 

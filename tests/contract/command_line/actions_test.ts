@@ -1,6 +1,6 @@
 /** Protects scripts that start and stop VMs by name, choose what `list` prints, and give Ansible its inventory. */
 import assert from "node:assert/strict";
-import { withCommandLine } from "../../support/command_line.ts";
+import { withCommandLine } from "../../support/program/command_line.ts";
 
 const stateOf = (out: string, name: string) =>
   out.split("\n").find((line) => line.startsWith(`${name} `))?.split(/\s+/)[1];

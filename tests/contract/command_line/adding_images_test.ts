@@ -3,9 +3,9 @@
  * worker of its own, says what is wrong, and exits as documented.
  */
 import assert from "node:assert/strict";
-import { fileDatasets, qcow2, sha256Of, storedDigest } from "../../support/fetched_images.ts";
-import { withCommandLine } from "../../support/command_line.ts";
-import { serveImages } from "../../support/image_server.ts";
+import { fileDatasets, qcow2, sha256Of, storedDigest } from "../../support/images/fetched_images.ts";
+import { withCommandLine } from "../../support/program/command_line.ts";
+import { serveImages } from "../../support/images/image_server.ts";
 
 // Longer than what a header takes, so that it comes in pieces from one worker to the other.
 const BYTES = qcow2(9_000_000);

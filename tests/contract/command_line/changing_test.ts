@@ -3,9 +3,9 @@
  * it, running ones only with the option that says how, and a replacement only by its name.
  */
 import assert from "node:assert/strict";
-import { TEST_CONFIG } from "../../support/dashboard.ts";
-import { withCommandLine } from "../../support/command_line.ts";
-import { worker, workersOf, writes } from "../../support/changing.ts";
+import { TEST_CONFIG } from "../../support/pages/dashboard.ts";
+import { withCommandLine } from "../../support/program/command_line.ts";
+import { worker, workersOf, writes } from "../../support/vms/changing.ts";
 
 const LARGER = TEST_CONFIG.replace(/(worker:[^]*?memory: )2048/, "$14096");
 const SMALLER = TEST_CONFIG.replace("data: 50", "data: 40");

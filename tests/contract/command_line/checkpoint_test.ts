@@ -4,8 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { addSnapshot } from "../../../lib/simulator/zfs/zfs.ts";
-import { contents, snapshots, states, write } from "../../support/checkpoints.ts";
-import { withCommandLine } from "../../support/command_line.ts";
+import { contents, snapshots, states, write } from "../../support/vms/checkpoints.ts";
+import { withCommandLine } from "../../support/program/command_line.ts";
 
 Deno.test("checkpoints are taken, listed, rolled back to and removed on the command line", () =>
   withCommandLine(async ({ simulator, run }) => {

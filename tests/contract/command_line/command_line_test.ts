@@ -7,8 +7,8 @@ import { Journal } from "../../../lib/operations/record/journal.ts";
 import type { Simulator } from "../../../lib/simulator/simulator.ts";
 import { addClone, addSnapshot } from "../../../lib/simulator/zfs/zfs.ts";
 import { makeCertificates } from "../../support/network/certificates.ts";
-import { MAIN, runProgram, withCommandLine as withLab } from "../../support/command_line.ts";
-import { TEST_CONFIG } from "../../support/dashboard.ts";
+import { MAIN, runProgram, withCommandLine as withLab } from "../../support/program/command_line.ts";
+import { TEST_CONFIG } from "../../support/pages/dashboard.ts";
 
 Deno.test("plan, create, list and destroy do the whole job, and nothing the second time", () =>
   withLab(async ({ simulator, run }) => {

@@ -8,10 +8,10 @@ import { Buffer } from "node:buffer";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import project from "../../../deno.json" with { type: "json" };
-import { compile } from "../../support/compile.ts";
-import { type Payload, payloadOf } from "../../support/payload.ts";
-import { withFolder } from "../../support/program.ts";
-import { TEST_CONFIG } from "../../support/dashboard.ts";
+import { compile } from "../../support/tasks/compile.ts";
+import { type Payload, payloadOf } from "../../support/tasks/payload.ts";
+import { withFolder } from "../../support/program/program.ts";
+import { TEST_CONFIG } from "../../support/pages/dashboard.ts";
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 /** Packages stand below the name of the registry that they came from. */

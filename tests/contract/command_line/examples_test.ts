@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { type CommandName, COMMANDS, type CommandSpec } from "../../../lib/command_line/commands.ts";
 import { PROGRAM } from "../../../lib/command_line/program_name.ts";
-import { type CommandLine, MAIN, withCommandLine } from "../../support/command_line.ts";
-import { TEST_CONFIG } from "../../support/dashboard.ts";
-import { qcow2, sha256Of } from "../../support/fetched_images.ts";
-import { serveImages } from "../../support/image_server.ts";
+import { type CommandLine, MAIN, withCommandLine } from "../../support/program/command_line.ts";
+import { TEST_CONFIG } from "../../support/pages/dashboard.ts";
+import { qcow2, sha256Of } from "../../support/images/fetched_images.ts";
+import { serveImages } from "../../support/images/image_server.ts";
 
 const IMAGE = qcow2(100_000);
 

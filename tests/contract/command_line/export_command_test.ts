@@ -1,7 +1,7 @@
 /** Protects `export` as scripts use it: standard output contains only the file, and remarks are on standard error. */
 import assert from "node:assert/strict";
 import { parse } from "../../../lib/configuration/yaml.ts";
-import { withCommandLine } from "../../support/command_line.ts";
+import { withCommandLine } from "../../support/program/command_line.ts";
 
 Deno.test("export writes each format to standard output or a file, and lists omitted VMs on standard error (fault 22)", () =>
   withCommandLine(async ({ run, folder, simulator }) => {

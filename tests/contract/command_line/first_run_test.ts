@@ -5,10 +5,10 @@
 import assert from "node:assert/strict";
 import type { Simulator } from "../../../lib/simulator/simulator.ts";
 import { fingerprintOf } from "../../support/network/certificates.ts";
-import { runProgram } from "../../support/command_line.ts";
+import { runProgram } from "../../support/program/command_line.ts";
 import { repeatedly } from "../../support/deadline.ts";
-import { KEEPER_PASSWORD, NAS_CERTIFICATE, startUnset, withNas } from "../../support/first_run.ts";
-import { SetupBrowser } from "../../support/setup.ts";
+import { KEEPER_PASSWORD, NAS_CERTIFICATE, startUnset, withNas } from "../../support/program/first_run.ts";
+import { SetupBrowser } from "../../support/pages/setup.ts";
 
 /** Goes through all steps; the answer shows that the dashboard opens. */
 async function setUp(browser: SetupBrowser, nas: Simulator) {

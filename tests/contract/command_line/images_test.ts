@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { qcow2Head } from "../../../lib/simulator/images/disk_image.ts";
 import { addFile } from "../../../lib/simulator/store.ts";
-import { withCommandLine } from "../../support/command_line.ts";
+import { withCommandLine } from "../../support/program/command_line.ts";
 
 const CONFIG = `
 storage: { pool_path: tank/vms }

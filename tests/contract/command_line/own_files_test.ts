@@ -3,10 +3,10 @@
  * intended. The real program runs in its own process against a simulated NAS.
  */
 import assert from "node:assert/strict";
-import { type CommandLine, runProgram, withCommandLine } from "../../support/command_line.ts";
+import { type CommandLine, runProgram, withCommandLine } from "../../support/program/command_line.ts";
 import { startSimulator } from "../../../lib/simulator/simulator.ts";
-import { TEST_CONFIG, TEST_TIMES } from "../../support/dashboard.ts";
-import { startProgram, withFolder } from "../../support/program.ts";
+import { TEST_CONFIG, TEST_TIMES } from "../../support/pages/dashboard.ts";
+import { startProgram, withFolder } from "../../support/program/program.ts";
 
 const BOM = "\ufeff";
 

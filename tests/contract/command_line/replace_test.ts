@@ -15,11 +15,11 @@ import { startSimulator } from "../../../lib/simulator/simulator.ts";
 import { addFile } from "../../../lib/simulator/store.ts";
 import { GIB } from "../../../lib/units.ts";
 import { VMManager } from "../../../lib/vm_manager.ts";
-import { TEST_TIMES } from "../../support/dashboard.ts";
+import { TEST_TIMES } from "../../support/pages/dashboard.ts";
 import { qcow2Head } from "../../../lib/simulator/images/disk_image.ts";
 import { credentials, type Lab, vmNamed, withLab, workers } from "../../support/lab.ts";
-import { withCommandLine } from "../../support/command_line.ts";
-import { TYPES } from "../../support/changing.ts";
+import { withCommandLine } from "../../support/program/command_line.ts";
+import { TYPES } from "../../support/vms/changing.ts";
 
 const ALL: ReplaceCommand = { type: "worker", atATime: 1, hook: null, names: null, force: false, yes: true };
 

@@ -11,7 +11,7 @@ import {
 } from "../../../lib/secret_paths/path_server.ts";
 import { type Simulator, startSimulator } from "../../../lib/simulator/simulator.ts";
 import { VMManager } from "../../../lib/vm_manager.ts";
-import { TEST_TIMES } from "../../support/dashboard.ts";
+import { TEST_TIMES } from "../../support/pages/dashboard.ts";
 import { repeatedly } from "../../support/deadline.ts";
 import { credentials, vmNamed, workers } from "../../support/lab.ts";
 

@@ -11,8 +11,8 @@ import {
   OPTIONS,
 } from "../../../lib/command_line/commands.ts";
 import { PROGRAM } from "../../../lib/command_line/program_name.ts";
-import { MAIN, runProgram, withCommandLine } from "../../support/command_line.ts";
-import { TEST_CONFIG } from "../../support/dashboard.ts";
+import { MAIN, runProgram, withCommandLine } from "../../support/program/command_line.ts";
+import { TEST_CONFIG } from "../../support/pages/dashboard.ts";
 import project from "../../../deno.json" with { type: "json" };
 
 /** Without a NAS, and nothing to read. */

@@ -1,6 +1,6 @@
 /** Protects scripts that run before the NAS is up, and people who typed a wrong address: both are told, and can choose. */
 import assert from "node:assert/strict";
-import { MAIN, withCommandLine } from "../../support/command_line.ts";
+import { MAIN, withCommandLine } from "../../support/program/command_line.ts";
 
 Deno.test("create waits for a NAS that is not up yet, says so, and then does its work", () =>
   withCommandLine(async ({ simulator, folder, env }) => {

@@ -8,7 +8,7 @@ import { presentNodes } from "../../../lib/command_line/commands/export_command.
 import type { OperationEvent } from "../../../lib/operations/types.ts";
 import { startSimulator } from "../../../lib/simulator/simulator.ts";
 import { VMManager } from "../../../lib/vm_manager.ts";
-import { TEST_TIMES } from "../../support/dashboard.ts";
+import { TEST_TIMES } from "../../support/pages/dashboard.ts";
 import { CONFIG, credentials, onEach, outcomes, workers } from "../../support/lab.ts";
 
 const LAN = { range: "10.0.0.21-29/24", gateway: "10.0.0.1", dns: ["10.0.0.1"] } as const;

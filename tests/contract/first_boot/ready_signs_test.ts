@@ -10,7 +10,7 @@ import { seedArgumentOf } from "../../../lib/first_boot/command_line_args.ts";
 import { pathServerWhenNeeded } from "../../../lib/secret_paths/path_server.ts";
 import { type Simulator, startSimulator } from "../../../lib/simulator/simulator.ts";
 import { VMManager } from "../../../lib/vm_manager.ts";
-import { TEST_TIMES } from "../../support/dashboard.ts";
+import { TEST_TIMES } from "../../support/pages/dashboard.ts";
 import { soon, until } from "../../support/deadline.ts";
 import { credentials, vmNamed, withLab, workers } from "../../support/lab.ts";
 

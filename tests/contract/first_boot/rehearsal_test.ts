@@ -12,10 +12,10 @@ import { qcow2Head } from "../../../lib/simulator/images/disk_image.ts";
 import { type Simulator, startSimulator } from "../../../lib/simulator/simulator.ts";
 import { addDataset, addFile } from "../../../lib/simulator/store.ts";
 import { VMManager } from "../../../lib/vm_manager.ts";
-import { TEST_TIMES } from "../../support/dashboard.ts";
-import { IMAGE, IMAGE_BYTES, IMAGE_DISK_BYTES } from "../../support/images_lab.ts";
+import { TEST_TIMES } from "../../support/pages/dashboard.ts";
+import { IMAGE, IMAGE_BYTES, IMAGE_DISK_BYTES } from "../../support/images/images_lab.ts";
 import { credentials, workers } from "../../support/lab.ts";
-import { generatedTalos } from "../../support/talos_samples.ts";
+import { generatedTalos } from "../../support/vms/talos_samples.ts";
 
 const GUESTS = { bootMs: 5, setupMs: 5, retryMs: 1 };
 const KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILrlyaWhT3Z2bEKUcxGZI0cRrxNnFLCqQxjvTbOwVNj+ ops";

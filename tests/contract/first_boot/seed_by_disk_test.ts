@@ -16,11 +16,11 @@ import { addDataset, addFile, devicesOf } from "../../../lib/simulator/store.ts"
 import { VMManager } from "../../../lib/vm_manager.ts";
 import { Peer } from "../../support/peer.ts";
 import { qcow2Head } from "../../../lib/simulator/images/disk_image.ts";
-import { IMAGE, IMAGE_BYTES, IMAGE_DISK_BYTES } from "../../support/images_lab.ts";
-import { addImageMaker } from "../../support/image_maker.ts";
-import { withFolder } from "../../support/program.ts";
+import { IMAGE, IMAGE_BYTES, IMAGE_DISK_BYTES } from "../../support/images/images_lab.ts";
+import { addImageMaker } from "../../support/images/image_maker.ts";
+import { withFolder } from "../../support/program/program.ts";
 import { repeatedly } from "../../support/deadline.ts";
-import { TEST_TIMES } from "../../support/dashboard.ts";
+import { TEST_TIMES } from "../../support/pages/dashboard.ts";
 import { credentials, type Lab, onEach, outcomes, vmNamed, vmNames, workers } from "../../support/lab.ts";
 
 const SEED: SeedSection = { kind: "cloud-init", user: "admin", run: ["echo do-not-log-me"] };

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { mkdir, symlink, writeFile } from "node:fs/promises";
-import { type CommandLine, withCommandLine } from "../../support/command_line.ts";
+import { type CommandLine, withCommandLine } from "../../support/program/command_line.ts";
 import { seedFolder } from "../../../lib/first_boot/seed_folder.ts";
 import { ConfigurationError } from "../../../lib/errors/errors.ts";
 import { KEY } from "../../unit/first_boot/seed_samples.ts";

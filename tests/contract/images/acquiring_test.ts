@@ -15,9 +15,9 @@ import {
   qcow2,
   sha256Of,
   storedDigest,
-} from "../../support/fetched_images.ts";
-import { type ImageServer, serveImages } from "../../support/image_server.ts";
-import { RELEASES } from "../../support/images_lab.ts";
+} from "../../support/images/fetched_images.ts";
+import { type ImageServer, serveImages } from "../../support/images/image_server.ts";
+import { RELEASES } from "../../support/images/images_lab.ts";
 import { type Lab, withLab } from "../../support/lab.ts";
 
 const BYTES = qcow2();

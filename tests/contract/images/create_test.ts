@@ -13,9 +13,9 @@ import { type Simulator, startSimulator } from "../../../lib/simulator/simulator
 import { addDataset, addFile } from "../../../lib/simulator/store.ts";
 import { addClone, addSnapshot } from "../../../lib/simulator/zfs/zfs.ts";
 import type { SimulatorOptions } from "../../../lib/simulator/types.ts";
-import { RELEASES } from "../../support/images_lab.ts";
+import { RELEASES } from "../../support/images/images_lab.ts";
 import { VMManager } from "../../../lib/vm_manager.ts";
-import { TEST_TIMES } from "../../support/dashboard.ts";
+import { TEST_TIMES } from "../../support/pages/dashboard.ts";
 import { credentials, type Lab, withLab } from "../../support/lab.ts";
 import { Peer } from "../../support/peer.ts";
 

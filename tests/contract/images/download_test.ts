@@ -9,9 +9,9 @@ import { ImageError } from "../../../lib/errors/errors.ts";
 import type { ImageStream } from "../../../lib/images/source/image_stream.ts";
 import { type ImageUrl, openUrl } from "../../../lib/images/source/open_url.ts";
 import { MIB } from "../../../lib/units.ts";
-import { packedByXz, rawImage, recordedImage } from "../../support/disk_images.ts";
+import { packedByXz, rawImage, recordedImage } from "../../support/images/disk_images.ts";
 import { makeCertificates } from "../../support/network/certificates.ts";
-import { type FileAnswer, type FileServer, serveFiles } from "../../support/file_server.ts";
+import { type FileAnswer, type FileServer, serveFiles } from "../../support/images/file_server.ts";
 
 /** Longer than a header, so that something leaves before the end. */
 const IMAGE = rawImage(6 * MIB);

@@ -8,8 +8,8 @@ import { qcow2Head } from "../../../lib/simulator/images/disk_image.ts";
 import { type Simulator, startSimulator } from "../../../lib/simulator/simulator.ts";
 import { addFile } from "../../../lib/simulator/store.ts";
 import { VMManager } from "../../../lib/vm_manager.ts";
-import { TEST_TIMES } from "../../support/dashboard.ts";
-import { RELEASES } from "../../support/images_lab.ts";
+import { TEST_TIMES } from "../../support/pages/dashboard.ts";
+import { RELEASES } from "../../support/images/images_lab.ts";
 import { credentials, withLab } from "../../support/lab.ts";
 
 const GIB = 1024 ** 3;

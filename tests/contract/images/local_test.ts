@@ -14,11 +14,11 @@ import { qcow2Head } from "../../../lib/simulator/images/disk_image.ts";
 import { type Simulator, startSimulator } from "../../../lib/simulator/simulator.ts";
 import { addFile } from "../../../lib/simulator/store.ts";
 import { VMManager } from "../../../lib/vm_manager.ts";
-import { TEST_SETTLE, TEST_TIMES } from "../../support/dashboard.ts";
-import { fileDatasets, qcow2, sha256Of, storedDigest } from "../../support/fetched_images.ts";
-import { serveImages } from "../../support/image_server.ts";
-import { RELEASES } from "../../support/images_lab.ts";
-import { withFolder } from "../../support/program.ts";
+import { TEST_SETTLE, TEST_TIMES } from "../../support/pages/dashboard.ts";
+import { fileDatasets, qcow2, sha256Of, storedDigest } from "../../support/images/fetched_images.ts";
+import { serveImages } from "../../support/images/image_server.ts";
+import { RELEASES } from "../../support/images/images_lab.ts";
+import { withFolder } from "../../support/program/program.ts";
 
 const BYTES = qcow2();
 const SHA256 = sha256Of(BYTES);

@@ -8,7 +8,7 @@ import { ConfigurationError } from "../../../lib/errors/errors.ts";
 import { offeringOn } from "../../../lib/images/offering/offering.ts";
 import { spool } from "../../../lib/images/offering/spooled_file.ts";
 import { startPathServer } from "../../../lib/secret_paths/path_server.ts";
-import { rawImage } from "../../support/disk_images.ts";
+import { rawImage } from "../../support/images/disk_images.ts";
 import { withFolder } from "../../support/folder.ts";
 
 const IMAGE = rawImage(1_000_000);

@@ -5,12 +5,12 @@
 import assert from "node:assert/strict";
 import type { SimulatorOptions } from "../../../lib/simulator/types.ts";
 import { startSimulator } from "../../../lib/simulator/simulator.ts";
-import { TEST_CONFIG, TEST_TIMES } from "../../support/dashboard.ts";
-import { qcow2, sha256Of, storedDigest } from "../../support/fetched_images.ts";
-import { type FileServer, serveFiles } from "../../support/file_server.ts";
+import { TEST_CONFIG, TEST_TIMES } from "../../support/pages/dashboard.ts";
+import { qcow2, sha256Of, storedDigest } from "../../support/images/fetched_images.ts";
+import { type FileServer, serveFiles } from "../../support/images/file_server.ts";
 import { startPathServer } from "../../../lib/secret_paths/path_server.ts";
-import { type Outcome, runProgram } from "../../support/command_line.ts";
-import { startProgram, withFolder } from "../../support/program.ts";
+import { type Outcome, runProgram } from "../../support/program/command_line.ts";
+import { startProgram, withFolder } from "../../support/program/program.ts";
 
 /** Several parts of what workers send each other. */
 const IMAGE = qcow2(6_000_000);

@@ -6,9 +6,9 @@ import assert from "node:assert/strict";
 import { ImageError } from "../../../lib/errors/errors.ts";
 import { type ImageUrl, openUrl } from "../../../lib/images/source/open_url.ts";
 import { allowedAddresses, type Place, placeOf } from "../../../lib/images/source/network_places.ts";
-import { recordedImage } from "../../support/disk_images.ts";
+import { recordedImage } from "../../support/images/disk_images.ts";
 import { addSecondMachine } from "../../support/network/network.ts";
-import { serveFiles } from "../../support/file_server.ts";
+import { serveFiles } from "../../support/images/file_server.ts";
 
 const IMAGE = recordedImage("plain.qcow2");
 

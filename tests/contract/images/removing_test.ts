@@ -9,7 +9,7 @@ import { qcow2Head } from "../../../lib/simulator/images/disk_image.ts";
 import { addClone, addHold, addSnapshot } from "../../../lib/simulator/zfs/zfs.ts";
 import { addDataset, addFile } from "../../../lib/simulator/store.ts";
 import { type Lab, withLab } from "../../support/lab.ts";
-import { IMAGE, imageConfiguration } from "../../faults/image_configuration.ts";
+import { IMAGE, imageConfiguration } from "../../faults/support/image_configuration.ts";
 
 const GIB = 1024 ** 3;
 const FILES = "tank/images/files-debian";

@@ -4,7 +4,7 @@ import { TrueNASConnectionError } from "../../../lib/errors/errors.ts";
 import { startSimulator } from "../../../lib/simulator/simulator.ts";
 import { VMManager } from "../../../lib/vm_manager.ts";
 import type { VMManagerOptions } from "../../../lib/vm_manager_options.ts";
-import { TEST_TIMES } from "../../support/dashboard.ts";
+import { TEST_TIMES } from "../../support/pages/dashboard.ts";
 import { credentials } from "../../support/lab.ts";
 
 Deno.test("connect() says what is wrong and what to do", async () => {

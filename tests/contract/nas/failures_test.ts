@@ -12,7 +12,7 @@ import { openNas } from "../../../lib/truenas/connection/connection.ts";
 import { parseNasAddress } from "../../../lib/configuration/environment/nas_address.ts";
 import { VMManager } from "../../../lib/vm_manager.ts";
 import { type Certificates, fingerprintOf, makeCertificates } from "../../support/network/certificates.ts";
-import { TEST_TIMES } from "../../support/dashboard.ts";
+import { TEST_TIMES } from "../../support/pages/dashboard.ts";
 import type { VMManagerOptions } from "../../../lib/vm_manager_options.ts";
 
 const certificates: Certificates = await makeCertificates();

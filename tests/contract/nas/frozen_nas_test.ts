@@ -4,8 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { repeatedly } from "../../support/deadline.ts";
-import { startDashboard, type TestDashboard } from "../../support/dashboard.ts";
-import { FORM, post, text as textOf } from "../../support/http.ts";
+import { startDashboard, type TestDashboard } from "../../support/pages/dashboard.ts";
+import { FORM, post, text as textOf } from "../../support/pages/http.ts";
 
 /** The NAS never answers in these tests: a page that waits for a call's own end (30 s) is too late. */
 const ANSWERED_MS = 15_000;

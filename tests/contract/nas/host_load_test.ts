@@ -11,7 +11,7 @@ import { type Simulator, startSimulator } from "../../../lib/simulator/simulator
 import type { SimulatedVersion, SimulatorOptions } from "../../../lib/simulator/types.ts";
 import { Session } from "../../../lib/truenas/connection/session.ts";
 import { sessionOptionsOf } from "../../../lib/vm_manager_options.ts";
-import { TEST_TIMES } from "../../support/dashboard.ts";
+import { TEST_TIMES } from "../../support/pages/dashboard.ts";
 import { repeatedly, soon } from "../../support/deadline.ts";
 
 const FAST = { ...TEST_TIMES, measuringSecondMs: 10 } as const;

@@ -12,9 +12,9 @@ import {
   startDashboard,
   TEST_CONFIG,
   type TestDashboard,
-} from "../../support/dashboard.ts";
+} from "../../support/pages/dashboard.ts";
 import { EXPORT_NAMES } from "../../../lib/exports/names.ts";
-import { finishedOperation, follow, post, text } from "../../support/http.ts";
+import { finishedOperation, follow, post, text } from "../../support/pages/http.ts";
 
 /** What a person could only put there by an API of their own. */
 const HOSTILE = [

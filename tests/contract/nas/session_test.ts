@@ -10,7 +10,7 @@ import { openShell } from "../../../lib/truenas/connection/connection.ts";
 import { MAX_RUNNING_CALLS } from "../../../lib/truenas/connection/protocol.ts";
 import type { Session, SessionOptions } from "../../../lib/truenas/connection/session.ts";
 import { VMManager } from "../../../lib/vm_manager.ts";
-import { TEST_TIMES } from "../../support/dashboard.ts";
+import { TEST_TIMES } from "../../support/pages/dashboard.ts";
 import { sessionAt } from "../../support/session.ts";
 import type { SessionState } from "../../../lib/truenas/connection/nas_connection.ts";
 

@@ -12,7 +12,7 @@ import { type Simulator, startSimulator } from "../../../lib/simulator/simulator
 import type { SimulatedVersion, SimulatorOptions } from "../../../lib/simulator/types.ts";
 import { VMManager } from "../../../lib/vm_manager.ts";
 import { type Certificates, fingerprintOf, makeCertificates } from "../../support/network/certificates.ts";
-import { TEST_CONFIG, TEST_SETTLE, TEST_TIMES } from "../../support/dashboard.ts";
+import { TEST_CONFIG, TEST_SETTLE, TEST_TIMES } from "../../support/pages/dashboard.ts";
 import type { VMManagerOptions } from "../../../lib/vm_manager_options.ts";
 
 const VERSIONS: readonly SimulatedVersion[] = ["24.04", "24.10", "25.04.2", "25.10", "26.0", "27.0"];

@@ -1,8 +1,8 @@
 /** Protects work on a busy NAS: refusals because of load fail no VM, and the page says what is happening. */
 import assert from "node:assert/strict";
 import { repeatedly, until } from "../../support/deadline.ts";
-import { startDashboard } from "../../support/dashboard.ts";
-import { text } from "../../support/http.ts";
+import { startDashboard } from "../../support/pages/dashboard.ts";
+import { text } from "../../support/pages/http.ts";
 
 Deno.test("calls that the NAS refuses as too many are retried, fewer at once, and the page says so", async () => {
   await using dashboard = await startDashboard({ simulator: { times: { callMs: 5, zvolMs: 10 } } });

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { parseConfiguration } from "../../../lib/configuration/load_configuration.ts";
 import { type Simulator, startSimulator } from "../../../lib/simulator/simulator.ts";
 import { VMManager } from "../../../lib/vm_manager.ts";
-import { TEST_CONFIG, TEST_SETTLE, TEST_TIMES } from "../../support/dashboard.ts";
+import { TEST_CONFIG, TEST_SETTLE, TEST_TIMES } from "../../support/pages/dashboard.ts";
 
 const { configuration } = parseConfiguration(TEST_CONFIG, "config.yaml");
 

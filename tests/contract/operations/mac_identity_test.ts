@@ -8,8 +8,8 @@ import { Journal } from "../../../lib/operations/record/journal.ts";
 import type { CreationPlan } from "../../../lib/plan/types.ts";
 import { type Simulator, startSimulator } from "../../../lib/simulator/simulator.ts";
 import { VMManager } from "../../../lib/vm_manager.ts";
-import { TEST_CONFIG, TEST_TIMES } from "../../support/dashboard.ts";
-import { withFolder } from "../../support/program.ts";
+import { TEST_CONFIG, TEST_TIMES } from "../../support/pages/dashboard.ts";
+import { withFolder } from "../../support/program/program.ts";
 import type { VMManagerOptions } from "../../../lib/vm_manager_options.ts";
 
 /** May make VMs, and may not read the NAS's id. */

@@ -9,8 +9,8 @@ import { Metrics } from "../../../lib/observability/metrics.ts";
 import type { Simulator } from "../../../lib/simulator/simulator.ts";
 import type { VMManager } from "../../../lib/vm_manager.ts";
 import { soon, until } from "../../support/deadline.ts";
-import { expectPlanned } from "../../faults/expected.ts";
-import { connect, startNas, workers } from "../../faults/lab.ts";
+import { expectPlanned } from "../../faults/support/expected.ts";
+import { connect, startNas, workers } from "../../faults/support/lab.ts";
 
 /** Longer than any of these outages, and shorter than a test that hangs. */
 const WAIT_MS = 20_000;

@@ -9,7 +9,7 @@ import { type Simulator, startSimulator } from "../../../lib/simulator/simulator
 import type { SimulatedVersion } from "../../../lib/simulator/types.ts";
 import { addClone, addHold, addSnapshot } from "../../../lib/simulator/zfs/zfs.ts";
 import { VMManager } from "../../../lib/vm_manager.ts";
-import { TEST_SETTLE, TEST_TIMES } from "../../support/dashboard.ts";
+import { TEST_SETTLE, TEST_TIMES } from "../../support/pages/dashboard.ts";
 import type { VMManagerOptions } from "../../../lib/vm_manager_options.ts";
 
 const VERSIONS: readonly SimulatedVersion[] = ["24.10", "25.04.2", "25.10", "26.0", "27.0"];

@@ -25,7 +25,7 @@ import {
   replaceWorkers,
   ROOT,
   SMALL,
-} from "../../support/replacing.ts";
+} from "../../support/vms/replacing.ts";
 
 const CHANGES: readonly [what: string, words: RegExp, change: (simulator: Simulator) => void][] = [
   [

@@ -18,7 +18,7 @@ import {
   onEachRelease,
   replaceWorkers,
   ROOT,
-} from "../../support/replacing.ts";
+} from "../../support/vms/replacing.ts";
 
 onEachRelease(
   "a VM of the same name that somebody made meanwhile is left alone, and so is the kept disk",

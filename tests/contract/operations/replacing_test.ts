@@ -20,7 +20,7 @@ import {
   replaceWorkers,
   ROOT,
   SMALL,
-} from "../../support/replacing.ts";
+} from "../../support/vms/replacing.ts";
 
 onEachRelease(
   "a replaced VM keeps its MACs, ports, description and the disk that does not differ",

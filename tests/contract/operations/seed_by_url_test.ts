@@ -16,7 +16,7 @@ import { Journal } from "../../../lib/operations/record/journal.ts";
 import { startSimulator } from "../../../lib/simulator/simulator.ts";
 import { VMManager } from "../../../lib/vm_manager.ts";
 import type { VMManagerOptions } from "../../../lib/vm_manager_options.ts";
-import { loggerTo, TEST_TIMES } from "../../support/dashboard.ts";
+import { loggerTo, TEST_TIMES } from "../../support/pages/dashboard.ts";
 import { credentials, outcomes, vmNamed, workers } from "../../support/lab.ts";
 import { withFolder } from "../../support/folder.ts";
 import { repeatedly } from "../../support/deadline.ts";

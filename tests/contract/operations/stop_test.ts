@@ -6,10 +6,10 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { startSimulator } from "../../../lib/simulator/simulator.ts";
-import { startDashboard, TEST_CONFIG, TEST_TIMES } from "../../support/dashboard.ts";
+import { startDashboard, TEST_CONFIG, TEST_TIMES } from "../../support/pages/dashboard.ts";
 import { repeatedly } from "../../support/deadline.ts";
-import { post, text } from "../../support/http.ts";
-import { beginWorkers, startProgram, withFolder } from "../../support/program.ts";
+import { post, text } from "../../support/pages/http.ts";
+import { beginWorkers, startProgram, withFolder } from "../../support/program/program.ts";
 
 const MAIN = fileURLToPath(new URL("../../../main.ts", import.meta.url));
 

@@ -7,7 +7,7 @@ import { planJson } from "../../../lib/inventory/json.ts";
 import { MARK, ZVOL_PROPERTIES } from "../../../lib/inventory/marks.ts";
 import { NOTHING_CHANGED } from "../../../lib/plan/changes.ts";
 import { addByHand, outcomes, vmNamed, vmNames, workers } from "../../support/lab.ts";
-import { changingCalls, onEachRelease } from "../../support/replacing.ts";
+import { changingCalls, onEachRelease } from "../../support/vms/replacing.ts";
 
 const TYPES = [{ type: "worker", startPort: 5920 }] as const;
 const FEWER = { configuration: workers({ count: 1 }), types: TYPES };

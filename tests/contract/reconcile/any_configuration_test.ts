@@ -7,7 +7,7 @@ import process from "node:process";
 import fc from "../../support/packages/fast_check.ts";
 import type { VmTypeSection } from "../../../lib/configuration/sections.ts";
 import { isGood } from "../../../lib/operations/summary.ts";
-import { planned, TYPES, workersOf } from "../../support/changing.ts";
+import { planned, TYPES, workersOf } from "../../support/vms/changing.ts";
 import { withLab, workers } from "../../support/lab.ts";
 
 const NAME = fc.constantFrom("a", "b", "c", "d");

@@ -16,7 +16,7 @@ import {
   worker,
   workersOf,
   writes,
-} from "../../support/changing.ts";
+} from "../../support/vms/changing.ts";
 
 function onReleases(name: string, test: (lab: Lab) => Promise<void>, freeMemoryBytes = 64 * 2 ** 30): void {
   for (const version of ["24.10", "25.10", "27.0"] as const) {

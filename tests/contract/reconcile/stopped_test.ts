@@ -7,7 +7,7 @@ import type { VmTypeSection } from "../../../lib/configuration/sections.ts";
 import type { Simulator } from "../../../lib/simulator/simulator.ts";
 import type { SimulatedVersion } from "../../../lib/simulator/types.ts";
 import { GIB } from "../../../lib/units.ts";
-import { applyAll, devicesOf, makeWorkers, planned, worker } from "../../support/changing.ts";
+import { applyAll, devicesOf, makeWorkers, planned, worker } from "../../support/vms/changing.ts";
 import { outcomes, withLab, workers } from "../../support/lab.ts";
 
 const VERSIONS: readonly SimulatedVersion[] = ["24.04", "24.10", "25.04.2", "25.10", "26.0", "27.0"];

@@ -17,7 +17,7 @@ import {
   TYPES,
   worker,
   writes,
-} from "../../support/changing.ts";
+} from "../../support/vms/changing.ts";
 import { type Lab, outcomes, withLab, workers } from "../../support/lab.ts";
 
 const MANY: Partial<VmTypeSection> = {

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { startSimulator } from "../../../lib/simulator/simulator.ts";
 import type { SimulatedVersion } from "../../../lib/simulator/types.ts";
-import { TEST_TIMES } from "../../support/dashboard.ts";
+import { TEST_TIMES } from "../../support/pages/dashboard.ts";
 import { Peer } from "../../support/peer.ts";
 import { differences, recordedCalls } from "../../support/recorded_calls.ts";
 

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { isoImage } from "../../../lib/first_boot/iso/iso_image.ts";
 import { type Simulator, startSimulator } from "../../../lib/simulator/simulator.ts";
 import { addDataset, addFile } from "../../../lib/simulator/store.ts";
-import { TEST_TIMES } from "../../support/dashboard.ts";
+import { TEST_TIMES } from "../../support/pages/dashboard.ts";
 import { soon } from "../../support/deadline.ts";
 import { device, newVm, Peer } from "../../support/peer.ts";
 

@@ -9,7 +9,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { startSimulator } from "../../../lib/simulator/simulator.ts";
 import type { SimulatedVersion } from "../../../lib/simulator/types.ts";
-import { TEST_TIMES } from "../../support/dashboard.ts";
+import { TEST_TIMES } from "../../support/pages/dashboard.ts";
 
 interface Line {
   readonly dir: "out" | "in";

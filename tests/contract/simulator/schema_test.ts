@@ -19,8 +19,8 @@ import { rulesFor } from "../../../lib/truenas/versions.ts";
 import type { VmChange } from "../../../lib/operations/steps/change_vm.ts";
 import type { VmActionName } from "../../../lib/inventory/vm_actions.ts";
 import { VMManager } from "../../../lib/vm_manager.ts";
-import { goBack, remove, take } from "../../support/checkpoints.ts";
-import { TEST_CONFIG, TEST_SETTLE, TEST_TIMES } from "../../support/dashboard.ts";
+import { goBack, remove, take } from "../../support/vms/checkpoints.ts";
+import { TEST_CONFIG, TEST_SETTLE, TEST_TIMES } from "../../support/pages/dashboard.ts";
 
 interface MethodSchema {
   readonly accepts: object;

@@ -7,7 +7,7 @@ import { type Simulator, startSimulator } from "../../../lib/simulator/simulator
 import { addDataset } from "../../../lib/simulator/store.ts";
 import type { SimulatedVersion } from "../../../lib/simulator/types.ts";
 import { addClone, addHold, addSnapshot } from "../../../lib/simulator/zfs/zfs.ts";
-import { TEST_TIMES } from "../../support/dashboard.ts";
+import { TEST_TIMES } from "../../support/pages/dashboard.ts";
 import { Peer } from "../../support/peer.ts";
 
 const GIB = 1024 ** 3;

@@ -9,7 +9,7 @@ import { dirname } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { startSimulator } from "../../../lib/simulator/simulator.ts";
-import { TEST_TIMES } from "../../support/dashboard.ts";
+import { TEST_TIMES } from "../../support/pages/dashboard.ts";
 import { ARCHITECTURE, end, type Ended, namesIn } from "./packages.ts";
 import { createVms, settingsFor } from "./visit.ts";
 

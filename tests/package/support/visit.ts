@@ -5,8 +5,8 @@
 import assert from "node:assert/strict";
 import process from "node:process";
 import { startSimulator } from "../../../lib/simulator/simulator.ts";
-import { TEST_TIMES } from "../../support/dashboard.ts";
-import { beginWorkers } from "../../support/program.ts";
+import { TEST_TIMES } from "../../support/pages/dashboard.ts";
+import { beginWorkers } from "../../support/program/program.ts";
 
 /** A program that takes longer to start and to create VMs is killed. */
 const PATIENCE_MS = 30_000;

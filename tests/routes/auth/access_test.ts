@@ -3,9 +3,9 @@
  * HTTP.
  */
 import assert from "node:assert/strict";
-import { powerOff } from "../../support/dashboard.ts";
-import { ACCESS, withAccess } from "../../support/access.ts";
-import { hidden, send, signIn, text } from "../../support/http.ts";
+import { powerOff } from "../../support/pages/dashboard.ts";
+import { ACCESS, withAccess } from "../../support/pages/access.ts";
+import { hidden, send, signIn, text } from "../../support/pages/http.ts";
 
 const PAGES = [
   "/",

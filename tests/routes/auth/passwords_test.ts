@@ -3,10 +3,10 @@
  * and in total, and nobody is locked out by others. Real HTTP.
  */
 import assert from "node:assert/strict";
-import type { TestDashboard } from "../../support/dashboard.ts";
-import { withAccess } from "../../support/access.ts";
+import type { TestDashboard } from "../../support/pages/dashboard.ts";
+import { withAccess } from "../../support/pages/access.ts";
 import { repeatedly } from "../../support/deadline.ts";
-import { send, signIn } from "../../support/http.ts";
+import { send, signIn } from "../../support/pages/http.ts";
 import { constantTimeEqual } from "../../../lib/hashes.ts";
 import { ATTEMPT_LIMITS } from "../../../routes/auth/attempts.ts";
 

@@ -3,9 +3,9 @@
  * without a record. Real HTTP.
  */
 import assert from "node:assert/strict";
-import { journalOn, startDashboard } from "../../support/dashboard.ts";
-import { ACCESS, withAccess } from "../../support/access.ts";
-import { cookieIn, send, signIn } from "../../support/http.ts";
+import { journalOn, startDashboard } from "../../support/pages/dashboard.ts";
+import { ACCESS, withAccess } from "../../support/pages/access.ts";
+import { cookieIn, send, signIn } from "../../support/pages/http.ts";
 import { SESSION_LIMITS, Sessions } from "../../../routes/auth/sessions.ts";
 import type { AccessOptions } from "../../../routes/server/dashboard.ts";
 

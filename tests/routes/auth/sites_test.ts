@@ -3,9 +3,9 @@
  * who asks. Real HTTP.
  */
 import assert from "node:assert/strict";
-import { startDashboard } from "../../support/dashboard.ts";
-import { withAccess } from "../../support/access.ts";
-import { send, signIn, text } from "../../support/http.ts";
+import { startDashboard } from "../../support/pages/dashboard.ts";
+import { withAccess } from "../../support/pages/access.ts";
+import { send, signIn, text } from "../../support/pages/http.ts";
 import { isAllowedHost } from "../../../routes/auth/access.tsx";
 
 Deno.test("a form from another site and a foreign host name are refused", () =>

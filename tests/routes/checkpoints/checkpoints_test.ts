@@ -4,8 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { addSnapshot } from "../../../lib/simulator/zfs/zfs.ts";
-import { contents, createWorkers, snapshots, states, take, write } from "../../support/checkpoints.ts";
-import { idOf, type TestDashboard } from "../../support/dashboard.ts";
+import { contents, createWorkers, snapshots, states, take, write } from "../../support/vms/checkpoints.ts";
+import { idOf, type TestDashboard } from "../../support/pages/dashboard.ts";
 import {
   errorsOf,
   type Fields,
@@ -15,7 +15,7 @@ import {
   post,
   text,
   withDashboard,
-} from "../../support/http.ts";
+} from "../../support/pages/http.ts";
 
 async function withWorkers(
   test: (dashboard: TestDashboard) => Promise<void>,

@@ -5,9 +5,9 @@ import { Approvals } from "../../../lib/agents/approvals.ts";
 import { contentsOf, requestOf } from "../../../lib/agents/context.ts";
 import { parseConfigurationFile } from "../../../lib/configuration/configuration_file.ts";
 import { Journal } from "../../../lib/operations/record/journal.ts";
-import { type DashboardOptions, TEST_CONFIG, type TestDashboard } from "../../support/dashboard.ts";
+import { type DashboardOptions, TEST_CONFIG, type TestDashboard } from "../../support/pages/dashboard.ts";
 import { withFolder } from "../../support/folder.ts";
-import { FORM, hidden, post, text, withDashboard } from "../../support/http.ts";
+import { FORM, hidden, post, text, withDashboard } from "../../support/pages/http.ts";
 
 const PAGE = "/create/plan?type=worker";
 /** The part about agents, unfolded. */

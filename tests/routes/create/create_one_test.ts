@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { nextName } from "../../../routes/one/one_form.ts";
-import type { TestDashboard } from "../../support/dashboard.ts";
+import type { TestDashboard } from "../../support/pages/dashboard.ts";
 import {
   create,
   finishedOperation,
@@ -15,7 +15,7 @@ import {
   signIn,
   text,
   withDashboard,
-} from "../../support/http.ts";
+} from "../../support/pages/http.ts";
 
 const ONE = {
   name: "db07",

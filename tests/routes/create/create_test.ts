@@ -13,7 +13,7 @@ import {
   post,
   text,
   withDashboard,
-} from "../../support/http.ts";
+} from "../../support/pages/http.ts";
 
 Deno.test("POST /create creates the VMs of the plan and redirects to the operation", () =>
   withDashboard({}, async (dashboard) => {

@@ -5,8 +5,8 @@
 import assert from "node:assert/strict";
 import { qcow2Head } from "../../../lib/simulator/images/disk_image.ts";
 import { addFile } from "../../../lib/simulator/store.ts";
-import { startDashboard, type TestDashboard } from "../../support/dashboard.ts";
-import { finishedOperation, post, text } from "../../support/http.ts";
+import { startDashboard, type TestDashboard } from "../../support/pages/dashboard.ts";
+import { finishedOperation, post, text } from "../../support/pages/http.ts";
 
 const CONFIG = `
 storage: { pool_path: tank/vms }

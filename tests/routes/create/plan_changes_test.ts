@@ -3,8 +3,8 @@
  * says of old and new values, what is kept when it is shown again, and what refuses to be carried out. Over real HTTP.
  */
 import assert from "node:assert/strict";
-import type { TestDashboard } from "../../support/dashboard.ts";
-import { MORE_MEMORY, rowOf, tickedIn, turnOff, wordsOf, WORKERS } from "../../support/differing.ts";
+import type { TestDashboard } from "../../support/pages/dashboard.ts";
+import { MORE_MEMORY, rowOf, tickedIn, turnOff, wordsOf, WORKERS } from "../../support/vms/differing.ts";
 import {
   create,
   errorsOf,
@@ -15,7 +15,7 @@ import {
   post,
   text,
   withDashboard,
-} from "../../support/http.ts";
+} from "../../support/pages/http.ts";
 
 /** Four workers, of which the first two are stopped. */
 async function withWorkers(test: (dashboard: TestDashboard) => Promise<void>): Promise<void> {

@@ -1,7 +1,7 @@
 /** Protects readers of a plan that cannot be carried out: each cause is reported once, at its field, over real HTTP. */
 import assert from "node:assert/strict";
-import { withCommandLine } from "../../support/command_line.ts";
-import { FORM, post, text, withDashboard } from "../../support/http.ts";
+import { withCommandLine } from "../../support/program/command_line.ts";
+import { FORM, post, text, withDashboard } from "../../support/pages/http.ts";
 
 const count = (html: string, what: RegExp) => [...html.matchAll(new RegExp(what, "g"))].length;
 

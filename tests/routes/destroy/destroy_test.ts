@@ -14,7 +14,7 @@ import {
   post,
   text,
   withDashboard,
-} from "../../support/http.ts";
+} from "../../support/pages/http.ts";
 
 Deno.test("the page destroys only the named VMs, and a name that matches none is an error (fault 1)", () =>
   withDashboard({}, async (dashboard) => {

@@ -1,7 +1,7 @@
 /** Protects what a rollback of a failed operation removes: exactly what its page showed, and nothing others depend on. */
 import assert from "node:assert/strict";
 import { addClone, addSnapshot } from "../../../lib/simulator/zfs/zfs.ts";
-import type { TestDashboard } from "../../support/dashboard.ts";
+import type { TestDashboard } from "../../support/pages/dashboard.ts";
 import {
   create,
   finishedOperation,
@@ -11,7 +11,7 @@ import {
   post,
   text,
   withDashboard,
-} from "../../support/http.ts";
+} from "../../support/pages/http.ts";
 
 /** An operation that made worker02 whole and worker01 in part, and keeps both. */
 async function failInPart(dashboard: TestDashboard): Promise<string> {

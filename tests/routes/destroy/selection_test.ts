@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { addClone, addSnapshot } from "../../../lib/simulator/zfs/zfs.ts";
-import type { TestDashboard } from "../../support/dashboard.ts";
+import type { TestDashboard } from "../../support/pages/dashboard.ts";
 import {
   create,
   finishedOperation,
@@ -14,7 +14,7 @@ import {
   post,
   text,
   withDashboard,
-} from "../../support/http.ts";
+} from "../../support/pages/http.ts";
 
 /** A NAS with three workers made here, and a VM of somebody else with a zvol. */
 function withForeignVm(

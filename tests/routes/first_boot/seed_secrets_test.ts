@@ -7,7 +7,7 @@ import { ConfigurationError } from "../../../lib/errors/errors.ts";
 import { seedArgumentOf } from "../../../lib/first_boot/command_line_args.ts";
 import { Journal } from "../../../lib/operations/record/journal.ts";
 import { startPathServer } from "../../../lib/secret_paths/path_server.ts";
-import { startDashboard, TEST_CONFIG } from "../../support/dashboard.ts";
+import { startDashboard, TEST_CONFIG } from "../../support/pages/dashboard.ts";
 import { withFolder } from "../../support/folder.ts";
 import { vmNamed } from "../../support/lab.ts";
 

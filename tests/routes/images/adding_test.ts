@@ -7,10 +7,10 @@ import type { NewImage, UploadedImage } from "../../../lib/images/acquiring/imag
 import { ConfigurationError } from "../../../lib/errors/errors.ts";
 import { qcow2Head } from "../../../lib/simulator/images/disk_image.ts";
 import { addFile } from "../../../lib/simulator/store.ts";
-import type { TestDashboard } from "../../support/dashboard.ts";
+import type { TestDashboard } from "../../support/pages/dashboard.ts";
 import { soon } from "../../support/deadline.ts";
-import { errorsOf, follow, hidden, post, text, withDashboard } from "../../support/http.ts";
-import { powerOff } from "../../support/dashboard.ts";
+import { errorsOf, follow, hidden, post, text, withDashboard } from "../../support/pages/http.ts";
+import { powerOff } from "../../support/pages/dashboard.ts";
 
 const SHA256 = "a".repeat(64);
 

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { qcow2Head } from "../../../lib/simulator/images/disk_image.ts";
 import { addFile } from "../../../lib/simulator/store.ts";
-import type { TestDashboard } from "../../support/dashboard.ts";
+import type { TestDashboard } from "../../support/pages/dashboard.ts";
 import {
   errorsOf,
   finishedOperation,
@@ -15,7 +15,7 @@ import {
   post,
   text,
   withDashboard,
-} from "../../support/http.ts";
+} from "../../support/pages/http.ts";
 
 const IMAGE = "/mnt/tank/iso/alpine.qcow2";
 

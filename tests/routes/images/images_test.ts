@@ -8,7 +8,7 @@ import { FILE_PROPERTIES } from "../../../lib/images/acquiring/image_files.ts";
 import { qcow2Head } from "../../../lib/simulator/images/disk_image.ts";
 import { addDataset, addFile } from "../../../lib/simulator/store.ts";
 import { addClone, addSnapshot } from "../../../lib/simulator/zfs/zfs.ts";
-import { startDashboard, type TestDashboard } from "../../support/dashboard.ts";
+import { startDashboard, type TestDashboard } from "../../support/pages/dashboard.ts";
 import {
   finishedOperation,
   follow,
@@ -18,7 +18,7 @@ import {
   signIn,
   text,
   withDashboard,
-} from "../../support/http.ts";
+} from "../../support/pages/http.ts";
 
 const FILE = "/mnt/tank/images/files-debian/debian.qcow2";
 

@@ -1,8 +1,8 @@
 /** Protects the choices after an image could not be fetched: they name the image, and resuming fetches it. Real HTTP. */
 import assert from "node:assert/strict";
-import { qcow2, sha256Of } from "../../support/fetched_images.ts";
-import { text, withDashboard } from "../../support/http.ts";
-import { serveImages } from "../../support/image_server.ts";
+import { qcow2, sha256Of } from "../../support/images/fetched_images.ts";
+import { text, withDashboard } from "../../support/pages/http.ts";
+import { serveImages } from "../../support/images/image_server.ts";
 
 Deno.test("an image that could not be fetched can be fetched again", () =>
   withDashboard({}, async ({ url, manager, simulator }) => {

@@ -5,9 +5,9 @@
 import assert from "node:assert/strict";
 import { storedSettingsText } from "../../../lib/configuration/environment/stored_settings.ts";
 import { repeatedly } from "../../support/deadline.ts";
-import { KEEPER_PASSWORD, NAS_CERTIFICATE, startUnset, withNas } from "../../support/first_run.ts";
+import { KEEPER_PASSWORD, NAS_CERTIFICATE, startUnset, withNas } from "../../support/program/first_run.ts";
 import { fingerprintOf, makeCertificates } from "../../support/network/certificates.ts";
-import { SetupBrowser } from "../../support/setup.ts";
+import { SetupBrowser } from "../../support/pages/setup.ts";
 
 /** The certificate of the NAS that was connected first. */
 const FIRST = (await makeCertificates()).selfSigned;

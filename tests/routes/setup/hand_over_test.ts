@@ -5,10 +5,10 @@
 import assert from "node:assert/strict";
 import { HAND_OVER_SECONDS, type HandOver } from "../../../routes/auth/hand_over.ts";
 import { SESSION_LIMITS } from "../../../routes/auth/sessions.ts";
-import { ACCESS } from "../../support/access.ts";
-import { startDashboard, type TestDashboard } from "../../support/dashboard.ts";
-import { cookieIn, post, send, signIn, text } from "../../support/http.ts";
-import { SetupBrowser, startSetup, toPlace } from "../../support/setup.ts";
+import { ACCESS } from "../../support/pages/access.ts";
+import { startDashboard, type TestDashboard } from "../../support/pages/dashboard.ts";
+import { cookieIn, post, send, signIn, text } from "../../support/pages/http.ts";
+import { SetupBrowser, startSetup, toPlace } from "../../support/pages/setup.ts";
 
 const NOW = Date.UTC(2026, 10, 27);
 

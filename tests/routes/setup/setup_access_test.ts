@@ -5,8 +5,8 @@
 import assert from "node:assert/strict";
 import { ATTEMPT_LIMITS } from "../../../routes/auth/attempts.ts";
 import { repeatedly } from "../../support/deadline.ts";
-import { post, text, withDashboard } from "../../support/http.ts";
-import { SetupBrowser, startSetup, toPlace } from "../../support/setup.ts";
+import { post, text, withDashboard } from "../../support/pages/http.ts";
+import { SetupBrowser, startSetup, toPlace } from "../../support/pages/setup.ts";
 
 Deno.test("during set-up everything but its steps, static files and /healthz leads to its page", async () => {
   await using setup = await startSetup();

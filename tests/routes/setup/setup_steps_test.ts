@@ -16,7 +16,7 @@ import {
   startSetup,
   toAccount,
   toPlace,
-} from "../../support/setup.ts";
+} from "../../support/pages/setup.ts";
 
 const PLACE = { dataset: "tank/vms", iso: "/mnt/tank/iso/debian.iso" };
 

@@ -4,9 +4,18 @@
  */
 import assert from "node:assert/strict";
 import { FileStore } from "../../../lib/configuration/editing/configuration_store.ts";
-import { TEST_CONFIG } from "../../support/dashboard.ts";
-import { errorsOf, post, send, text, withDashboard } from "../../support/http.ts";
-import { fieldsOf, fileText, filled, GPU, page, plain, save, saveForm } from "../../support/type_forms.ts";
+import { TEST_CONFIG } from "../../support/pages/dashboard.ts";
+import { errorsOf, post, send, text, withDashboard } from "../../support/pages/http.ts";
+import {
+  fieldsOf,
+  fileText,
+  filled,
+  GPU,
+  page,
+  plain,
+  save,
+  saveForm,
+} from "../../support/pages/type_forms.ts";
 
 for (const [what, config] of [["an empty file", ""], ["a file of comments", "# later\n"]] as const) {
   Deno.test(`${what} leads to a first type, with storage`, () =>

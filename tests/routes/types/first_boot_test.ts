@@ -4,8 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { parseConfigurationFile } from "../../../lib/configuration/configuration_file.ts";
-import type { TestDashboard } from "../../support/dashboard.ts";
-import { errorsOf, follow, hidden, planned, post, text, withDashboard } from "../../support/http.ts";
+import type { TestDashboard } from "../../support/pages/dashboard.ts";
+import { errorsOf, follow, hidden, planned, post, text, withDashboard } from "../../support/pages/http.ts";
 
 const KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICtAVKGtvIMuQBj94tNPJZAh/jkzocOl1qRjmc1OzH4O ops@lab";
 /** As `ssh-keygen -l` prints it. */

@@ -3,7 +3,7 @@
  * fields, and its buttons change it without losing anything.
  */
 import assert from "node:assert/strict";
-import { errorsOf, hidden, post, text, withDashboard } from "../../support/http.ts";
+import { errorsOf, hidden, post, text, withDashboard } from "../../support/pages/http.ts";
 import {
   type Fields,
   fieldsOf,
@@ -14,7 +14,7 @@ import {
   plain,
   saveForm,
   submit,
-} from "../../support/type_forms.ts";
+} from "../../support/pages/type_forms.ts";
 
 Deno.test("free text stands where the account may not read what the NAS has", () =>
   withDashboard({

@@ -1,8 +1,8 @@
 /** Protects the configuration from a connection that breaks while a form is sent: half a text is never taken for the whole. */
 import assert from "node:assert/strict";
-import { TEST_CONFIG, type TestDashboard } from "../../support/dashboard.ts";
-import { post, text, withDashboard } from "../../support/http.ts";
-import { fieldsOf, fileText, filled, page, save } from "../../support/type_forms.ts";
+import { TEST_CONFIG, type TestDashboard } from "../../support/pages/dashboard.ts";
+import { post, text, withDashboard } from "../../support/pages/http.ts";
+import { fieldsOf, fileText, filled, page, save } from "../../support/pages/type_forms.ts";
 
 /** Sends a form of which only so many bytes arrive, and returns what the dashboard answers, if anything. */
 async function sendPart({ url }: TestDashboard, path: string, body: string, bytes: number): Promise<string> {

@@ -1,9 +1,18 @@
 /** Protects a configuration that two people edit, or one person twice: nobody overwrites what they have not seen. */
 import assert from "node:assert/strict";
 import { MemoryStore } from "../../../lib/configuration/editing/configuration_store.ts";
-import { TEST_CONFIG } from "../../support/dashboard.ts";
-import { errorsOf, post, text, withDashboard } from "../../support/http.ts";
-import { fieldsOf, fileText, filled, GPU, page, plain, save, submit } from "../../support/type_forms.ts";
+import { TEST_CONFIG } from "../../support/pages/dashboard.ts";
+import { errorsOf, post, text, withDashboard } from "../../support/pages/http.ts";
+import {
+  fieldsOf,
+  fileText,
+  filled,
+  GPU,
+  page,
+  plain,
+  save,
+  submit,
+} from "../../support/pages/type_forms.ts";
 
 Deno.test("a form sent twice is saved once and leads to the same page", () =>
   withDashboard({}, async (dashboard) => {

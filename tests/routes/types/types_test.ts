@@ -4,8 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { sectionNamesOf } from "../../../routes/types/changes.ts";
-import { TEST_CONFIG } from "../../support/dashboard.ts";
-import { post, send, signIn, text, withDashboard } from "../../support/http.ts";
+import { TEST_CONFIG } from "../../support/pages/dashboard.ts";
+import { post, send, signIn, text, withDashboard } from "../../support/pages/http.ts";
 import {
   type Fields,
   fieldsOf,
@@ -16,7 +16,7 @@ import {
   plain,
   save,
   saveForm,
-} from "../../support/type_forms.ts";
+} from "../../support/pages/type_forms.ts";
 
 Deno.test("GET /types shows each type with its size and what it takes in all, and as JSON", () =>
   withDashboard({}, async (dashboard) => {

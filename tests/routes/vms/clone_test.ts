@@ -3,8 +3,8 @@
  * Over real HTTP.
  */
 import assert from "node:assert/strict";
-import { post, text } from "../../support/http.ts";
-import { onEach } from "../../support/vm_forms.ts";
+import { post, text } from "../../support/pages/http.ts";
+import { onEach } from "../../support/pages/vm_forms.ts";
 
 onEach("a VM is cloned under a new name", async ({ dashboard, send }) => {
   assert.equal((await send("clone", { name: "copy01" })).status, 303);

@@ -3,9 +3,9 @@
  * machine when the dashboard uses a socket or a tunnel. Over real HTTP.
  */
 import assert from "node:assert/strict";
-import type { TestDashboard } from "../../support/dashboard.ts";
-import { text, withDashboard } from "../../support/http.ts";
-import { onEach } from "../../support/vm_forms.ts";
+import type { TestDashboard } from "../../support/pages/dashboard.ts";
+import { text, withDashboard } from "../../support/pages/http.ts";
+import { onEach } from "../../support/pages/vm_forms.ts";
 
 /** A VM with a display, and what its two console links lead to. */
 async function consoles({ url, simulator, manager }: TestDashboard, bind = "0.0.0.0") {

@@ -3,8 +3,8 @@
  * shown is created, and a copy that is not possible is never made as an empty VM instead. Over real HTTP.
  */
 import assert from "node:assert/strict";
-import { finishedOperation, follow, hidden, post, text } from "../../support/http.ts";
-import { onEach } from "../../support/vm_forms.ts";
+import { finishedOperation, follow, hidden, post, text } from "../../support/pages/http.ts";
+import { onEach } from "../../support/pages/vm_forms.ts";
 
 function valueOf(html: string, name: string): string {
   return new RegExp(`name="${name.replaceAll(".", "\\.")}" value="([^"]*)"`).exec(html)?.[1] ?? "";

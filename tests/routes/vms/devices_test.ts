@@ -5,9 +5,9 @@
 import assert from "node:assert/strict";
 import { deriveMac } from "../../../lib/inventory/names.ts";
 import { addFile } from "../../../lib/simulator/store.ts";
-import { idOf, startDashboard } from "../../support/dashboard.ts";
-import { post, text } from "../../support/http.ts";
-import { devices, onEach } from "../../support/vm_forms.ts";
+import { idOf, startDashboard } from "../../support/pages/dashboard.ts";
+import { post, text } from "../../support/pages/http.ts";
+import { devices, onEach } from "../../support/pages/vm_forms.ts";
 
 onEach(
   "disks are added, grown and removed; none shrinks, and data is destroyed only with the phrase",

@@ -5,11 +5,11 @@
  */
 import assert from "node:assert/strict";
 import { DISPLAY_PORTS } from "../../../lib/consoles/display_target.ts";
-import { CLOSES } from "../../../templates/parts/vm/display_closes.tsx";
-import { type DashboardOptions, startDashboard, type TestDashboard } from "../../support/dashboard.ts";
+import { CLOSES } from "../../../templates/parts/vm/console/display_closes.tsx";
+import { type DashboardOptions, startDashboard, type TestDashboard } from "../../support/pages/dashboard.ts";
 import { soon } from "../../support/deadline.ts";
 import { listenForDisplay } from "../../support/network/display.ts";
-import { send, signIn, text } from "../../support/http.ts";
+import { send, signIn, text } from "../../support/pages/http.ts";
 
 /** The first VM's display, made to listen on a port of this test. */
 async function withDisplay(

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import type { ProbePort } from "../../../lib/first_boot/readiness/probe_port.ts";
-import { startDashboard, TEST_CONFIG } from "../../support/dashboard.ts";
+import { startDashboard, TEST_CONFIG } from "../../support/pages/dashboard.ts";
 import { until } from "../../support/deadline.ts";
 import { vmNamed } from "../../support/lab.ts";
 

@@ -3,9 +3,14 @@
  * release. Over real sockets, through the dashboard's own route.
  */
 import assert from "node:assert/strict";
-import { DISPLAY_PASSWORD, journalOn, startDashboard, type TestDashboard } from "../../support/dashboard.ts";
+import {
+  DISPLAY_PASSWORD,
+  journalOn,
+  startDashboard,
+  type TestDashboard,
+} from "../../support/pages/dashboard.ts";
 import { soon } from "../../support/deadline.ts";
-import { send, signIn } from "../../support/http.ts";
+import { send, signIn } from "../../support/pages/http.ts";
 import { SESSION_LIMITS } from "../../../routes/auth/sessions.ts";
 
 /** A console of the first VM that runs, as the page's script has it. */

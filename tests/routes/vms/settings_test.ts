@@ -4,8 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { isMarked } from "../../../lib/inventory/marks.ts";
-import { post, text } from "../../support/http.ts";
-import { onEach } from "../../support/vm_forms.ts";
+import { post, text } from "../../support/pages/http.ts";
+import { onEach } from "../../support/pages/vm_forms.ts";
 
 const SETTINGS = { name: "controlplane01", cpu: "4", memory: "3072", description: "lab", autostart: "no" };
 

@@ -4,8 +4,8 @@
  */
 import assert from "node:assert/strict";
 import type { VmActionName } from "../../../lib/inventory/vm_actions.ts";
-import { startDashboard, type TestDashboard } from "../../support/dashboard.ts";
-import { post, text } from "../../support/http.ts";
+import { startDashboard, type TestDashboard } from "../../support/pages/dashboard.ts";
+import { post, text } from "../../support/pages/http.ts";
 
 /** Text as it is read, without marks. */
 function words(html: string): string {

@@ -4,8 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { MemoryStore } from "../../../lib/configuration/editing/configuration_store.ts";
-import { startDashboard, TEST_CONFIG, type TestDashboard } from "../../support/dashboard.ts";
-import { create, finishedOperation, FORM, text } from "../../support/http.ts";
+import { startDashboard, TEST_CONFIG, type TestDashboard } from "../../support/pages/dashboard.ts";
+import { create, finishedOperation, FORM, text } from "../../support/pages/http.ts";
 
 /** Each VM's differences in the list: as JSON, and as the row's mark. */
 async function listed({ url }: TestDashboard) {

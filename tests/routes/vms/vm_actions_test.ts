@@ -5,8 +5,8 @@
  */
 import assert from "node:assert/strict";
 import type { SimulatedVersion } from "../../../lib/simulator/types.ts";
-import { idOf, type TestDashboard } from "../../support/dashboard.ts";
-import { finishedOperation, hidden, post, text, withDashboard } from "../../support/http.ts";
+import { idOf, type TestDashboard } from "../../support/pages/dashboard.ts";
+import { finishedOperation, hidden, post, text, withDashboard } from "../../support/pages/http.ts";
 
 function stateOf(dashboard: TestDashboard, name: string): string | undefined {
   return dashboard.simulator.store.vms.get(idOf(dashboard, name))?.state;

@@ -4,8 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
-import { idOf, TEST_CONFIG, type TestDashboard } from "../../support/dashboard.ts";
-import { create, finishedOperation, FORM, post, text, withDashboard } from "../../support/http.ts";
+import { idOf, TEST_CONFIG, type TestDashboard } from "../../support/pages/dashboard.ts";
+import { create, finishedOperation, FORM, post, text, withDashboard } from "../../support/pages/http.ts";
 import { soon } from "../../support/deadline.ts";
 
 const FROM_SCRIPT = { "hx-request": "true" };

@@ -3,9 +3,14 @@
  * headings, chips, JSON and exports count every VM, and that what is selected is what the selection says.
  */
 import assert from "node:assert/strict";
-import { type DashboardOptions, idOf, TEST_CONFIG, type TestDashboard } from "../../support/dashboard.ts";
+import {
+  type DashboardOptions,
+  idOf,
+  TEST_CONFIG,
+  type TestDashboard,
+} from "../../support/pages/dashboard.ts";
 import { soon } from "../../support/deadline.ts";
-import { hidden, text, withDashboard } from "../../support/http.ts";
+import { hidden, text, withDashboard } from "../../support/pages/http.ts";
 
 /** Two groups, the rows ending in the second one. */
 const CONFIG = `${TEST_CONFIG}

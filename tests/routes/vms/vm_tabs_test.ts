@@ -4,8 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { repeatedly, soon } from "../../support/deadline.ts";
-import { idOf, startDashboard } from "../../support/dashboard.ts";
-import { post, send, signIn, text, withDashboard } from "../../support/http.ts";
+import { idOf, startDashboard } from "../../support/pages/dashboard.ts";
+import { post, send, signIn, text, withDashboard } from "../../support/pages/http.ts";
 
 const LAB = { simulator: { foreignVms: 5 } } as const;
 

@@ -6,8 +6,8 @@ import { startDemoImages } from "../../../lib/simulator/demo_images.ts";
 import type { Simulator } from "../../../lib/simulator/simulator.ts";
 import { addFile } from "../../../lib/simulator/store.ts";
 import { addClone } from "../../../lib/simulator/zfs/zfs.ts";
-import { take, write } from "../checkpoints.ts";
-import { startDashboard, TEST_CONFIG, type TestDashboard } from "../dashboard.ts";
+import { take, write } from "../vms/checkpoints.ts";
+import { startDashboard, TEST_CONFIG, type TestDashboard } from "../pages/dashboard.ts";
 import type { Shot } from "./places.ts";
 
 /** The pages on a NAS without images and checkpoints. */

@@ -4,7 +4,7 @@ import { AXE } from "../packages/axe.ts";
 import type { Browser, Page } from "../packages/playwright.ts";
 import type { SimulatedVersion } from "../../../lib/simulator/types.ts";
 import { startBrowser } from "./browser.ts";
-import { type DashboardOptions, startDashboard, type TestDashboard } from "../dashboard.ts";
+import { type DashboardOptions, startDashboard, type TestDashboard } from "../pages/dashboard.ts";
 
 /** A desk and a phone. */
 export const WIDTHS = [{ width: 1280, height: 900 }, { width: 360, height: 780 }] as const;

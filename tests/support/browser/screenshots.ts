@@ -1,7 +1,7 @@
 /** Takes the README's pictures from the running program: a simulated NAS, the example configuration, a failing disk. */
 import { readFileSync } from "node:fs";
 import { startBrowser } from "./browser.ts";
-import { startDashboard } from "../dashboard.ts";
+import { startDashboard } from "../pages/dashboard.ts";
 
 const TIMES = { callMs: 60, zvolMs: 500, startMs: 700, shutdownMs: 100, deleteRunningMs: 100 } as const;
 

@@ -12,7 +12,7 @@ import { seedDigest } from "../../../lib/first_boot/rendering/seed_texts.ts";
 import { SEED_VARIABLES, variableNames, variablesOf } from "../../../lib/first_boot/rendering/variables.ts";
 import type { SeedSection } from "../../../lib/first_boot/types.ts";
 import { planCreation } from "../../../lib/plan/creation.ts";
-import { generatedTalos } from "../../support/talos_samples.ts";
+import { generatedTalos } from "../../support/vms/talos_samples.ts";
 import { input, withTypes, WORKER } from "../plan/plan_samples.ts";
 import { FACTS, KEY } from "./seed_samples.ts";
 

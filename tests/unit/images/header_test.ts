@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { inspectHeader } from "../../../lib/images/source/header/inspect_header.ts";
 import { GIB, MIB } from "../../../lib/units.ts";
-import { isoImage, rawImage, recordedImage } from "../../support/disk_images.ts";
+import { isoImage, rawImage, recordedImage } from "../../support/images/disk_images.ts";
 
 const ACCEPTED = [
   ["plain.qcow2", "qcow2", 3 * GIB],

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { ImageError } from "../../../lib/errors/errors.ts";
 import { openUpload } from "../../../lib/images/source/open_upload.ts";
 import { soon } from "../../support/deadline.ts";
-import { rawImage } from "../../support/disk_images.ts";
+import { rawImage } from "../../support/images/disk_images.ts";
 
 const IMAGE = rawImage(5_000_000);
 const DIGEST = createHash("sha256").update(IMAGE).digest("hex");

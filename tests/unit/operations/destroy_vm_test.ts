@@ -5,8 +5,8 @@
 import assert from "node:assert/strict";
 import { type Outcome, TrueNASError } from "../../../lib/errors/errors.ts";
 import { destroyVm, destructionSteps } from "../../../lib/operations/steps/destroy_vm.ts";
-import { NotSent } from "../../../lib/operations/call_limiter.ts";
-import { MemoryReservation } from "../../../lib/operations/memory_reservation.ts";
+import { NotSent } from "../../../lib/operations/limits/call_limiter.ts";
+import { MemoryReservation } from "../../../lib/operations/limits/memory_reservation.ts";
 import { OperationLog } from "../../../lib/operations/record/log.ts";
 import type { DestructionVm } from "../../../lib/plan/types.ts";
 import type { Caller } from "../../../lib/truenas/client.ts";

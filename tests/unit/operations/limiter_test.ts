@@ -5,9 +5,9 @@
 import assert from "node:assert/strict";
 import fc from "../../support/packages/fast_check.ts";
 import { TrueNASCallError } from "../../../lib/errors/errors.ts";
-import { forEachLimited } from "../../../lib/operations/for_each_limited.ts";
-import { CallLimiter, NotSent, SINGLE_VM_PRIORITY } from "../../../lib/operations/call_limiter.ts";
-import { MemoryReservation } from "../../../lib/operations/memory_reservation.ts";
+import { forEachLimited } from "../../../lib/operations/limits/for_each_limited.ts";
+import { CallLimiter, NotSent, SINGLE_VM_PRIORITY } from "../../../lib/operations/limits/call_limiter.ts";
+import { MemoryReservation } from "../../../lib/operations/limits/memory_reservation.ts";
 import { fetchDatasets, fetchVm } from "../../../lib/truenas/batched_reads.ts";
 import type { Caller } from "../../../lib/truenas/client.ts";
 

@@ -1,8 +1,8 @@
 /** Protects the memory of a VM that is shut down for a change: no other start gets it before the VM runs again. */
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
-import { NotSent } from "../../../lib/operations/call_limiter.ts";
-import { MemoryReservation } from "../../../lib/operations/memory_reservation.ts";
+import { NotSent } from "../../../lib/operations/limits/call_limiter.ts";
+import { MemoryReservation } from "../../../lib/operations/limits/memory_reservation.ts";
 import type { Caller } from "../../../lib/truenas/client.ts";
 
 const GIB = 1024 ** 3;

@@ -1,7 +1,7 @@
 /** Protects what every operation reports about a VM: steps that did not run are skipped, and a stopped VM is not a failed one. */
 import assert from "node:assert/strict";
 import { TrueNASError } from "../../../lib/errors/errors.ts";
-import { NotSent } from "../../../lib/operations/call_limiter.ts";
+import { NotSent } from "../../../lib/operations/limits/call_limiter.ts";
 import { OperationLog } from "../../../lib/operations/record/log.ts";
 import { Cancelled, runStep } from "../../../lib/operations/steps/run_step.ts";
 import { expectVm, findVm, runVm, type VmFailure } from "../../../lib/operations/steps/run_vm.ts";

@@ -9,7 +9,7 @@ import { seedStep } from "../../../first_boot/steps/seed_step.ts";
 import type { PlannedVm } from "../../../plan/types.ts";
 import type { VersionRules } from "../../../truenas/versions.ts";
 import { TrueNASError } from "../../../errors/errors.ts";
-import type { KeptMemory } from "../../memory_reservation.ts";
+import type { KeptMemory } from "../../limits/memory_reservation.ts";
 import type { CreatedResources } from "../created_resources.ts";
 import type { CreationContext } from "../create_vm.ts";
 import { deviceStep } from "../device_step.ts";

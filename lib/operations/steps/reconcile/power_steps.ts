@@ -4,7 +4,7 @@ import { isRefusedWith, isTransient } from "../../../errors/refusals.ts";
 import { formatBytes, formatMib, MIB } from "../../../units.ts";
 import { fetchVm } from "../../../truenas/batched_reads.ts";
 import { followJob } from "../../../truenas/jobs.ts";
-import type { KeptMemory, VmMemory } from "../../memory_reservation.ts";
+import type { KeptMemory, VmMemory } from "../../limits/memory_reservation.ts";
 import type { Step } from "../run_step.ts";
 import { expectEffect, expectImages, startVm } from "../vm_steps.ts";
 import { type ChangeContext, readOwnVm } from "./effect.ts";

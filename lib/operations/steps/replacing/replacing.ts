@@ -1,6 +1,6 @@
 /** A replacement in progress. */
 import type { PlannedVm, Replacement } from "../../../plan/types.ts";
-import type { KeptMemory } from "../../memory_reservation.ts";
+import type { KeptMemory } from "../../limits/memory_reservation.ts";
 import { type Creation, type CreationContext } from "../create_vm.ts";
 import { Cancelled } from "../run_step.ts";
 import type { ChangeContext } from "../reconcile/effect.ts";

@@ -4,8 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { startSimulator } from "../../../../lib/simulator/simulator.ts";
-import { TEST_CONFIG, TEST_TIMES } from "../../../support/dashboard.ts";
-import { beginWorkers, startProgram, withFolder } from "../../../support/program.ts";
+import { TEST_CONFIG, TEST_TIMES } from "../../../support/pages/dashboard.ts";
+import { beginWorkers, startProgram, withFolder } from "../../../support/program/program.ts";
 
 const RECORDED = new URL("../../../data/journal/0.1.0.sqlite", import.meta.url);
 /** What 0.1.0 called them. */

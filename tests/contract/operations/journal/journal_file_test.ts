@@ -10,9 +10,9 @@ import { Journal } from "../../../../lib/operations/record/journal.ts";
 import type { OperationEvent, OperationRequest } from "../../../../lib/operations/types.ts";
 import { OperationStore } from "../../../../lib/operations/record/store.ts";
 import { startSimulator } from "../../../../lib/simulator/simulator.ts";
-import { TEST_CONFIG, TEST_TIMES } from "../../../support/dashboard.ts";
+import { TEST_CONFIG, TEST_TIMES } from "../../../support/pages/dashboard.ts";
 import { withFolder } from "../../../support/folder.ts";
-import { beginWorkers, startProgram } from "../../../support/program.ts";
+import { beginWorkers, startProgram } from "../../../support/program/program.ts";
 
 const REQUEST: OperationRequest = {
   kind: "destroy",

@@ -16,9 +16,9 @@ import {
   TEST_CONFIG,
   TEST_SETTLE,
   TEST_TIMES,
-} from "../../../support/dashboard.ts";
+} from "../../../support/pages/dashboard.ts";
 import { withFolder } from "../../../support/folder.ts";
-import { beginWorkers, type Program, startProgram } from "../../../support/program.ts";
+import { beginWorkers, type Program, startProgram } from "../../../support/program/program.ts";
 import type { VMManagerOptions } from "../../../../lib/vm_manager_options.ts";
 
 const REQUEST: OperationRequest = {

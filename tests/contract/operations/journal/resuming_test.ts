@@ -7,10 +7,10 @@ import { OperationStore } from "../../../../lib/operations/record/store.ts";
 import { NOTHING_CHANGED } from "../../../../lib/plan/changes.ts";
 import { startSimulator } from "../../../../lib/simulator/simulator.ts";
 import { VMManager } from "../../../../lib/vm_manager.ts";
-import { TEST_CONFIG, TEST_TIMES } from "../../../support/dashboard.ts";
+import { TEST_CONFIG, TEST_TIMES } from "../../../support/pages/dashboard.ts";
 import { withFolder } from "../../../support/folder.ts";
 import { credentials, vmNames } from "../../../support/lab.ts";
-import { changingCalls, createWorkers, planned, SMALL } from "../../../support/replacing.ts";
+import { changingCalls, createWorkers, planned, SMALL } from "../../../support/vms/replacing.ts";
 
 const HOUR_MS = 60 * 60_000;
 const CONFIGURATION = fromFlat(parseConfiguration(TEST_CONFIG, "config.yaml").configuration);

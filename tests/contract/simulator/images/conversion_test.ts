@@ -13,7 +13,7 @@ import {
   IMAGE_DISK_BYTES,
   onReleases,
   RELEASES,
-} from "../../../support/images_lab.ts";
+} from "../../../support/images/images_lab.ts";
 import { Peer } from "../../../support/peer.ts";
 import type { JobRow } from "../../../support/recorded_calls.ts";
 

@@ -3,10 +3,10 @@
  * that a reader who goes away ends the job; and that an upload which breaks off leaves a shorter file and a job that succeeded.
  */
 import assert from "node:assert/strict";
-import { GIB, IMAGE, onReleases, RELEASES } from "../../../support/images_lab.ts";
+import { GIB, IMAGE, onReleases, RELEASES } from "../../../support/images/images_lab.ts";
 import { qcow2Head } from "../../../../lib/simulator/images/disk_image.ts";
 import { endedJob } from "../../../support/recorded_calls.ts";
-import { postParts } from "../../../support/uploads.ts";
+import { postParts } from "../../../support/images/uploads.ts";
 import { Peer } from "../../../support/peer.ts";
 
 const addressOf = (url: string) => url.replace(/^ws/, "http");

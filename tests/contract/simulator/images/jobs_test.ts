@@ -3,7 +3,7 @@
  * call joins the one that waits and is never done; and up to 25.10 an aborted one goes on writing.
  */
 import assert from "node:assert/strict";
-import { CONVERTING, IMAGE, type ImagesLab, onReleases } from "../../../support/images_lab.ts";
+import { CONVERTING, IMAGE, type ImagesLab, onReleases } from "../../../support/images/images_lab.ts";
 import { endedJob } from "../../../support/recorded_calls.ts";
 import { Peer } from "../../../support/peer.ts";
 

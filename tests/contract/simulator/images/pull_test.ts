@@ -1,8 +1,8 @@
 /** Protects what the simulated NAS fetches itself with cloudsync.sync_onetime: rclone's habits, and what they cost. */
 import assert from "node:assert/strict";
 import { addDataset } from "../../../../lib/simulator/store.ts";
-import { type ImagesLab, onReleases, RELEASES } from "../../../support/images_lab.ts";
-import { serveImages } from "../../../support/image_server.ts";
+import { type ImagesLab, onReleases, RELEASES } from "../../../support/images/images_lab.ts";
+import { serveImages } from "../../../support/images/image_server.ts";
 import { endedJob, type JobRow } from "../../../support/recorded_calls.ts";
 
 const PATH = "/mnt/tank/images";

@@ -7,11 +7,11 @@ import { qcow2Head } from "../../../../lib/simulator/images/disk_image.ts";
 import { type Simulator, startSimulator } from "../../../../lib/simulator/simulator.ts";
 import { addDataset, type Store } from "../../../../lib/simulator/store.ts";
 import { addClone, addSnapshot } from "../../../../lib/simulator/zfs/zfs.ts";
-import { TEST_TIMES } from "../../../support/dashboard.ts";
-import { serveImages } from "../../../support/image_server.ts";
+import { TEST_TIMES } from "../../../support/pages/dashboard.ts";
+import { serveImages } from "../../../support/images/image_server.ts";
 import { type Answer, Peer } from "../../../support/peer.ts";
 import { differences, type RecordedCall, recordedCalls } from "../../../support/recorded_calls.ts";
-import { postParts, type UploadPart } from "../../../support/uploads.ts";
+import { postParts, type UploadPart } from "../../../support/images/uploads.ts";
 
 const MIB = 1024 ** 2;
 const GIB = 1024 ** 3;

@@ -7,7 +7,7 @@ import {
   IMAGE_DISK_BYTES,
   type ImagesLab,
   onReleases,
-} from "../../../support/images_lab.ts";
+} from "../../../support/images/images_lab.ts";
 
 const RELEASES = ["25.04.2", "25.10", "26.0", "27.0"] as const;
 const GOLDEN = "tank/images/golden";

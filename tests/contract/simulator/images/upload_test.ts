@@ -5,9 +5,9 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { addDataset } from "../../../../lib/simulator/store.ts";
-import { IMAGE, type ImagesLab, onReleases, RELEASES } from "../../../support/images_lab.ts";
+import { IMAGE, type ImagesLab, onReleases, RELEASES } from "../../../support/images/images_lab.ts";
 import { endedJob, type JobRow } from "../../../support/recorded_calls.ts";
-import { postParts, upload } from "../../../support/uploads.ts";
+import { postParts, upload } from "../../../support/images/uploads.ts";
 
 const PATH = "/mnt/tank/images/new.qcow2";
 
