@@ -109,7 +109,7 @@ function cyclesIn(modules: ReadonlyMap<string, readonly string[]>): string[] {
 const EDGES: readonly (readonly [what: RegExp, allowed: RegExp])[] = [
   [
     /\bDeno\./,
-    /^(main|routes\/server\/guarded_listener|lib\/runtime\/deno)\.ts$/,
+    /^(main|routes\/server\/http\/guarded_listener|lib\/runtime\/deno)\.ts$/,
   ],
   [/\bnew WebSocket\(/, /^lib\/runtime\/deno\.ts$/],
   [

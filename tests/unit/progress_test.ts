@@ -1,5 +1,6 @@
 /** Protects what is drawn of an operation: text never takes more columns than there are, and nothing is drawn too often. */
 import assert from "node:assert/strict";
+import { table } from "../../lib/command_line/terminal/terminal.ts";
 import { redrawn } from "../../lib/command_line/terminal/drawing.ts";
 import { liveProgress } from "../../lib/command_line/terminal/live_progress.ts";
 import { fitted, isolated, widthOf } from "../../lib/command_line/terminal/text_width.ts";
@@ -58,4 +59,9 @@ Deno.test("a thousand events at once are drawn once, and the end takes it away",
   assert.match(frames[0]?.[1] ?? "", /1000\/1000/);
   tell({ type: "finished", status: "done" }, 2_000);
   assert.deepEqual(frames.at(-1), []);
+});
+
+Deno.test("columns of a table stand below each other whatever letters they have", () => {
+  const lines = table(["VM", "STATE"], [["节点01", "RUNNING"], ["node1", "STOPPED"]]).split("\n");
+  assert.deepEqual(lines, ["VM      STATE", "节点01  RUNNING", "node1   STOPPED"]);
 });

@@ -8,6 +8,7 @@ import type { Actor, OperationEvent } from "../../operations/types.ts";
 import { formatBytes, MIB } from "../../units.ts";
 import type { LiveProgress } from "./live_progress.ts";
 import { isFailure } from "./progress_frame.ts";
+import { widthOf } from "./text_width.ts";
 
 /** Input and output of a command. */
 export interface Terminal {
@@ -133,7 +134,9 @@ export function explain(text: string, { notify }: Pick<Terminal, "notify">): voi
 /** A table with aligned columns. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = [head, ...rows];
-  const widths = head.map((_, column) => Math.max(...all.map((row) => (row[column] ?? "").length)));
-  return all.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd())
+  const widths = head.map((_, column) => Math.max(...all.map((row) => widthOf(row[column] ?? ""))));
+  const padded = (cell: string, column: number) =>
+    cell + " ".repeat(Math.max(0, (widths[column] ?? 0) - widthOf(cell)));
+  return all.map((row) => row.map(padded).join("  ").trimEnd())
     .join("\n");
 }
