@@ -48,7 +48,8 @@ export function resumedReconciling(
  */
 export function awaitedVms(view: OperationView): ReadonlySet<string> {
   const isAwaited = ({ steps }: OperationVmView) =>
-    hasStarted(steps, "start") &&
+    // An operation that was resumed has only the wait.
+    (hasStarted(steps, "start") || hasStarted(steps, "ready")) &&
     steps.some(({ step }) => step === "ready") &&
     steps.every(({ step, status }) =>
       step === "ready" ? status !== "done" : step === "start" || status === "done" || status === "skipped"

@@ -204,7 +204,7 @@ Deno.test("wrong usage, configuration and environment exit with 2, and nothing i
     }
     assert.deepEqual(simulator.calls, []);
     assert.equal((await run("validate")).code, 0);
-    assert.match((await run("help")).out, /Usage: main\.ts/);
+    assert.match((await run("help")).out, /Usage: truenas-vm-manager/);
     assert.match((await run("version")).out, /^\d+\.\d+\.\d+$/m);
   }));
 

@@ -136,7 +136,14 @@ Deno.test("the binary contains the whole program, and its contents run", () =>
       );
     }
     const held = own.map(([path]) => path);
-    for (const path of [...await reached(), "config.yaml", "static/css/base.css", "templates/vms/vm.json"]) {
+    for (
+      const path of [
+        ...await reached(),
+        "lib/configuration/example.yaml",
+        "static/css/base.css",
+        "templates/vms/vm.json",
+      ]
+    ) {
       assert.ok(held.includes(path), `${path} is in the binary`);
     }
     assert.deepEqual(held.filter((path) => /^(tests|docs|state|\.)|\.env|\.git/.test(path)), []);
