@@ -76,10 +76,9 @@ browserTest("what moves is seen, with its name: the premise of the other tests",
   await page.waitForSelector('#connection[data-connection="live"]');
   await expectStill(page, "as it opens");
   await page.evaluate("document.querySelector('main').style.marginTop = '60px'");
-  const [shift, ...others] = await takeShifts(page);
-  assert.ok(shift !== undefined && shift.value > UNSEEN, JSON.stringify(shift));
-  assert.match(shift.what, /main/);
-  assert.deepEqual(others, []);
+  const shifts = (await takeShifts(page)).filter(({ value }) => value > UNSEEN);
+  assert.equal(shifts.length, 1, JSON.stringify(shifts));
+  assert.match(shifts[0]?.what ?? "", /main/);
   await expectStill(page, "each shift is told once");
 });
 
