@@ -8,6 +8,7 @@ import type { VmTypeSection } from "../../../lib/configuration/sections.ts";
 import { probePort } from "../../../lib/first_boot/readiness/probe_port.ts";
 import { pathServerWhenNeeded } from "../../../lib/secret_paths/path_server.ts";
 import { portOpener } from "../../../lib/simulator/guests/open_port.ts";
+import type { OpenPort } from "../../../lib/simulator/guests/ports.ts";
 import { qcow2Head } from "../../../lib/simulator/images/disk_image.ts";
 import { type Simulator, startSimulator } from "../../../lib/simulator/simulator.ts";
 import { addDataset, addFile } from "../../../lib/simulator/store.ts";
@@ -44,19 +45,28 @@ const CASES: Readonly<Record<string, Partial<VmTypeSection>>> = {
   "127.20.0.11 port 80": { seed: { kind: "cloud-init", packages: ["nginx"] }, ready: { when: "tcp:80" } },
 };
 
+/** How a guest is reached. */
+interface Reached {
+  readonly probe: (simulator: Simulator) => typeof probePort;
+  /** Opens its ports on this machine. */
+  readonly openPort?: OpenPort;
+  /** VMs that are there already; their number decides the guest's address. */
+  readonly foreignVms?: number;
+}
+
 /** What the ready step says of a worker whose guest the simulated NAS plays. */
 async function rehearsed(
   change: Partial<VmTypeSection>,
-  probe: (simulator: Simulator) => typeof probePort,
+  { probe, openPort = () => {}, foreignVms = 0 }: Reached,
 ): Promise<string> {
-  const openPort = portOpener((port, error) => assert.fail(`${port}: ${error.message}`));
   const times = { ...TEST_TIMES, deviceMs: 0 };
-  await using simulator = await startSimulator({ times, guests: GUESTS, version: "25.10", openPort });
+  const options = { times, guests: GUESTS, version: "25.10", openPort, foreignVms } as const;
+  await using simulator = await startSimulator(options);
   addDataset(simulator.store, { name: "tank/images", type: "FILESYSTEM" });
   addFile(simulator.store, IMAGE, { sizeBytes: IMAGE_BYTES, head: qcow2Head(IMAGE_DISK_BYTES) });
   await using paths = pathServerWhenNeeded({ host: "127.0.0.1", port: 0 });
-  const options = { paths, simulated: true, seedFiles, probePort: probe(simulator) };
-  await using manager = new VMManager({ ...credentials(simulator), ...options });
+  const own = { paths, simulated: true, seedFiles, probePort: probe(simulator) };
+  await using manager = new VMManager({ ...credentials(simulator), ...own });
   await manager.connect();
   const section = workers({
     count: 1,
@@ -78,13 +88,16 @@ Deno.test("played guests answer at the ports that nodes are waited for at, as th
   for (const [answer, change] of Object.entries(CASES)) {
     const asked = (simulator: Simulator): typeof probePort => ({ address, port }) =>
       Promise.resolve(simulator.portOf(address, port));
-    assert.equal(await rehearsed(change, asked), `answers on ${answer}`);
+    assert.equal(await rehearsed(change, { probe: asked }), `answers on ${answer}`);
   }
 });
 
 Deno.test("a program beside the simulated NAS reaches the ports of guests at loopback addresses", async () => {
   const change = CASES["127.20.0.11 port 50000"] ?? assert.fail();
-  assert.equal(await rehearsed(change, () => probePort), "answers on 127.20.0.11 port 50000");
-  const gone = await probePort({ address: "127.20.0.11", port: 50_000, timeoutMs: 1_000 });
+  const openPort = portOpener((port, error) => assert.fail(`${port}: ${error.message}`));
+  // Guests of tests that run at the same time have the first addresses.
+  const reached = { probe: () => probePort, openPort, foreignVms: 30 };
+  assert.equal(await rehearsed(change, reached), "answers on 127.20.0.41 port 50000");
+  const gone = await probePort({ address: "127.20.0.41", port: 50_000, timeoutMs: 1_000 });
   assert.equal(gone.state, "refused", "the guest has ended");
 });
