@@ -96,9 +96,10 @@ export class Nas {
     });
   }
 
-  /** Waits; rejects when the signal is aborted. */
+  /** Waits; rejects when the signal is aborted, and never ends once the NAS has stopped. */
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
+    if (this.halted.aborted) return promise;
     const end = () => {
       this.#timers.delete(timer);
       signal?.removeEventListener("abort", abort);
@@ -160,6 +161,7 @@ export class Nas {
 
   /** Notifies subscribers after the current work, as libvirt's own thread does. */
   emitSoon(event: () => NasEvent): void {
+    if (this.halted.aborted) return;
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
       this.emit(event());
