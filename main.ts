@@ -18,6 +18,12 @@ import {
 } from "./lib/configuration/environment/stored_settings.ts";
 import { ConfigurationError } from "./lib/errors/errors.ts";
 import {
+  CREATES_NO_DISPLAY,
+  MAKES_SEEDS,
+  REACHES_AGENTS,
+  USES_IMAGES,
+} from "./lib/configuration/command_needs.ts";
+import {
   describePermissions,
   DOWNLOADS,
   type Permissions,
@@ -138,35 +144,6 @@ async function prepare(asked: Asked): Promise<Prepared> {
     handOver,
   }, tunnelFolder);
 }
-
-/** The commands that read image files or write them. */
-const USES_IMAGES: readonly WorkerCommand[] = ["serve", "plan", "create", "replace", "images", "mcp"];
-
-/** The commands that work without a password for displays. */
-const CREATES_NO_DISPLAY: readonly WorkerCommand[] = [
-  "list",
-  "plan",
-  "destroy",
-  "vm",
-  "checkpoint",
-  "images",
-  "export",
-  "inventory",
-];
-
-/** The commands that read what seeds are made from. */
-const MAKES_SEEDS: readonly WorkerCommand[] = [
-  "serve",
-  "demo",
-  "plan",
-  "create",
-  "replace",
-  "validate",
-  "mcp",
-];
-
-/** The dashboard, and what reaches it for an agent. */
-const REACHES_AGENTS: readonly WorkerCommand[] = ["serve", "mcp"];
 
 /** The files that a configuration may name, and the folder for those that are named later. */
 function seedFilesOf(configFile: string): string[] {

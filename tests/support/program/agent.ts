@@ -11,9 +11,28 @@ import { SecretScan } from "../secrets.ts";
 export interface Said {
   readonly text: string;
   readonly isError: boolean;
-  /** Its text as JSON. */
-  // deno-lint-ignore no-explicit-any
-  readonly json: any;
+  /** Its text as JSON; what another tool answers is undefined. */
+  readonly json: Answered;
+}
+
+/** What tools answer, as far as tests read it. */
+export interface Answered {
+  readonly id: string;
+  readonly status: string;
+  readonly by: { readonly who: string };
+  readonly vms: readonly { readonly name: string; readonly outcome: string }[];
+  readonly fingerprint: string;
+  readonly approve: {
+    readonly needed: boolean;
+    readonly possible: boolean;
+    readonly approved: boolean;
+    readonly page: string;
+  };
+  readonly operations: readonly {
+    readonly id: string;
+    readonly status: string;
+    readonly by: { readonly who: string };
+  }[];
 }
 
 /** A connected agent. */
